@@ -1,0 +1,93 @@
+"""The neurons of a GPT-2 that are active at the last token of one text.
+
+Example:
+  python b_trace_gelu_activations.py --model_type gpt2-demo \\
+      --input_text "I think love is" --output_dir activations
+
+A neuron is active where its value after the GELU is > 0. Prints how many are active in each layer
+and the five likeliest next tokens. Writes {m}_activations.pkl (a NumPy uint8 vector, 1 where
+active, by neuron id) and {m}_active_neurons.txt (the active ids, one a line).
+"""
+
+from typing import Any
+
+from gelu.cli import (
+    UserError,
+    add_device_argument,
+    add_model_argument,
+    build_parser,
+    output_directory,
+    run_script,
+)
+
+N_LIKELIEST = 5
+
+
+def main() -> None:
+    """Parse the command line and trace the text."""
+    parser = build_parser(__doc__)
+    add_model_argument(parser)
+    parser.add_argument("--input_text", default="Hello, how are you?", help="the text to read")
+    parser.add_argument("--output_dir", default="activations", help="folder for the two files")
+    add_device_argument(parser)
+    arguments = parser.parse_args()
+    trace(arguments.model_type, arguments.input_text, arguments.output_dir, arguments.device)
+
+
+def trace(model_type: str, input_text: str, output_dir: str, device: str) -> None:
+    """Trace one text through one model: print the counts, write the active neurons."""
+    from gelu.artifacts import Artifacts
+    from gelu.models import find_model, load_model, load_tokenizer, pick_device, read_geometry
+
+    source = find_model(model_type)
+    geometry = read_geometry(source)
+    tokenizer = load_tokenizer(source)
+    token_ids = _encode(tokenizer, input_text, geometry.n_positions)
+    files = Artifacts(output_directory(output_dir, "--output_dir"), source.name)
+    model = load_model(source, pick_device(device))
+    active, probabilities = _forward(model, token_ids)
+    _print_layers(active.reshape(geometry.n_layer, geometry.d_mlp))
+    _print_likeliest(tokenizer, probabilities)
+    for path in files.write_trace(active):
+        print(path)
+
+
+def _encode(tokenizer: Any, text: str, n_positions: int) -> list[int]:
+    token_ids: list[int] = tokenizer.encode(text, add_special_tokens=False)
+    if not token_ids:
+        raise UserError("--input_text: the text is empty; give at least one character")
+    if len(token_ids) > n_positions:
+        raise UserError(
+            f"--input_text: {len(token_ids)} tokens; the model has {n_positions} positions"
+        )
+    return token_ids
+
+
+def _forward(model: Any, token_ids: list[int]) -> tuple[Any, Any]:
+    """Return (active neurons, next token's probabilities) at the last position, on the host."""
+    import torch
+
+    from gelu.hooks import GeluRecorder
+
+    ids = torch.tensor([token_ids], device=model.device)
+    with torch.inference_mode(), GeluRecorder(model, positions=-1) as recorder:
+        logits = model(input_ids=ids, logits_to_keep=1).logits[0, -1].float()
+    return recorder.take()[0].cpu().numpy(), logits.softmax(dim=-1).cpu()
+
+
+def _print_layers(active: Any) -> None:
+    for layer, row in enumerate(active):
+        print(f"layer {layer}: {int(row.sum()):,} of {row.size:,} neurons active")
+    print(f"all layers: {int(active.sum()):,} of {active.size:,} neurons active")
+
+
+def _print_likeliest(tokenizer: Any, probabilities: Any) -> None:
+    likeliest = probabilities.topk(min(N_LIKELIEST, len(probabilities)))
+    print("likeliest next tokens:")
+    for probability, token_id in zip(*map(list, likeliest), strict=True):
+        token = tokenizer.decode([int(token_id)], clean_up_tokenization_spaces=False)
+        print(f"  {float(probability):6.1%}  {token!r}")
+
+
+if __name__ == "__main__":
+    run_script(main)

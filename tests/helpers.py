@@ -1,0 +1,106 @@
+"""Small GPT-2s saved to folders, and scripts run as a person runs them."""
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import torch
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast
+
+ROOT = Path(__file__).resolve().parent.parent
+END_OF_TEXT = "<|endoftext|>"
+
+
+def run_script(script: str, *arguments: object, check: bool = True) -> Any:
+    """Run a script of the repository; with `check`, fail where it fails."""
+    result = subprocess.run(
+        [sys.executable, str(ROOT / script), *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        check=False,
+        cwd=ROOT,
+    )
+    if check:
+        assert result.returncode == 0, result.stderr
+    return result
+
+
+def user_error(script: str, *arguments: object) -> str:
+    """Run a script that must refuse: exit code 2, one line on stderr, which is returned."""
+    result = run_script(script, *arguments, check=False)
+    assert result.returncode == 2, (result.returncode, result.stdout, result.stderr)
+    lines = result.stderr.splitlines()
+    assert len(lines) == 1 and lines[0].startswith("error: "), result.stderr
+    return lines[0]
+
+
+def byte_tokenizer() -> PreTrainedTokenizerFast:
+    """Return a byte-level tokenizer without merges: a token a byte, and the end of text."""
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    vocabulary = {symbol: index for index, symbol in enumerate(alphabet)}
+    vocabulary[END_OF_TEXT] = len(vocabulary)
+    tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=[]))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, bos_token=END_OF_TEXT, eos_token=END_OF_TEXT
+    )
+
+
+def save_gpt2(folder: Path, seed: int = 0, **config: Any) -> GPT2LMHeadModel:
+    """Save a small random GPT-2 with the byte tokenizer to `folder`; return it.
+
+    Weights are larger than GPT-2's initialisation, so that different tokens are likely.
+    """
+    tokenizer = byte_tokenizer()
+    settings: dict[str, Any] = {
+        "vocab_size": len(tokenizer),
+        "n_positions": 64,
+        "n_embd": 16,
+        "n_layer": 3,
+        "n_head": 2,
+        "initializer_range": 0.3,
+        "bos_token_id": tokenizer.bos_token_id,
+        "eos_token_id": tokenizer.eos_token_id,
+    }
+    torch.manual_seed(seed)
+    model = GPT2LMHeadModel(GPT2Config(**(settings | config))).eval()
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return model
+
+
+def write_prompts(path: Path, *rows: tuple[str, int, int]) -> Path:
+    """Write a prompts CSV, every prompt quoted."""
+    lines = [f'"{text.replace(chr(34), chr(34) * 2)}",{new},{n}\n' for text, new, n in rows]
+    path.write_bytes(
+        "".join(["prompts,number_of_new_tokens,num_samples\n", *lines]).encode("utf-8")
+    )
+    return path
+
+
+def plain_preactivations(model: Any, ids: torch.Tensor) -> torch.Tensor:
+    """Return `mlp.c_fc`'s output of all layers side by side, (batch, positions, n_neurons).
+
+    One forward over whole sequences: no cache, no padding, none of the project's code.
+    """
+    outputs: list[torch.Tensor] = []
+    handles = [
+        block.mlp.c_fc.register_forward_hook(lambda module, inputs, output: outputs.append(output))
+        for block in model.transformer.h
+    ]
+    with torch.no_grad():
+        model(input_ids=ids, use_cache=False)
+    for handle in handles:
+        handle.remove()
+    return torch.cat(outputs, dim=-1)
+
+
+def own_gelu(x: torch.Tensor) -> torch.Tensor:
+    """GELU in the tanh form of Hendrycks and Gimpel 2016, in float64."""
+    x = x.double()
+    inner = (2 / torch.pi) ** 0.5 * (x + 0.044715 * x**3)
+    return (0.5 * x * (1 + torch.tanh(inner))).float()

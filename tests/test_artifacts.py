@@ -1,0 +1,249 @@
+"""Every format: what is written is read back, and what is wrong is refused."""
+
+import json
+import os
+import pickle
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gelu import safe_pickle
+from gelu.artifacts import (
+    JSON,
+    MATRIX,
+    PICKLE,
+    Artifacts,
+    complete_file,
+    find_activation_file,
+    read_activations,
+    read_dataset,
+    read_geometry_table,
+)
+from gelu.cli import UserError
+from gelu.models import Geometry
+from gelu.packed import PackedActivations
+
+matrices = st.tuples(st.integers(0, 9), st.integers(1, 70), st.integers(0, 2**32 - 1)).map(
+    lambda shape: np.random.default_rng(shape[2]).random(shape[:2]) < 0.4
+)
+
+
+@settings(max_examples=50, deadline=None)
+@given(matrices, st.integers(1, 200), st.data())
+def test_activations_come_back_from_every_format(
+    tmp_path_factory: pytest.TempPathFactory,
+    matrix: np.ndarray[Any, np.dtype[np.bool_]],
+    block_bytes: int,
+    data: st.DataObject,
+) -> None:
+    folder = tmp_path_factory.mktemp("a")
+    files = Artifacts(folder, "m")
+    packed = PackedActivations.from_bool(matrix)
+    ids = data.draw(
+        st.lists(st.integers(0, 2**31 - 1), min_size=len(matrix), max_size=len(matrix), unique=True)
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("gelu.packed.BLOCK_BYTES", block_bytes)
+        files.write_pickle(ids, packed)
+        files.write_json(ids, packed)
+        files.write_matrix(ids, packed)
+    expected = {key: np.flatnonzero(row).tolist() for key, row in zip(ids, matrix, strict=True)}
+    assert pickle.loads(files.path(PICKLE).read_bytes()) == expected
+    assert json.loads(files.path(JSON).read_text()) == {str(k): v for k, v in expected.items()}
+    with np.load(files.path(MATRIX), allow_pickle=False) as archive:
+        assert archive["matrix"].dtype == bool and np.array_equal(archive["matrix"], matrix)
+        assert archive["sample_ids"].dtype == np.int64 and archive["sample_ids"].tolist() == ids
+        assert archive["neuron_ids"].tolist() == list(range(matrix.shape[1]))
+    for ending in (PICKLE, JSON, MATRIX):
+        read_ids, read = read_activations(files.path(ending), matrix.shape[1])
+        assert read_ids == ids and np.array_equal(read.rows(slice(None)), matrix)
+
+
+def test_pickled_ids_are_plain_ints_also_beyond_two_bytes(tmp_path: Path) -> None:
+    matrix = np.zeros((1, 70_000), bool)
+    matrix[0, [0, 255, 256, 65_535, 65_536, 69_999]] = True
+    path = Artifacts(tmp_path, "m").write_pickle([3], PackedActivations.from_bool(matrix))
+    content = pickle.loads(path.read_bytes())
+    assert content == {3: [0, 255, 256, 65_535, 65_536, 69_999]}
+    assert {type(value) for value in [*content, *content[3]]} == {int}
+
+
+def test_frequency_lists_every_neuron(tmp_path: Path) -> None:
+    matrix = np.array([[1, 0, 0, 1], [1, 0, 1, 0], [1, 0, 0, 0]], bool)
+    files = Artifacts(tmp_path, "m")
+    path = files.write_frequency(PackedActivations.from_bool(matrix), Geometry(2, 1, 2, 8))
+    assert path.read_text().splitlines() == [
+        "neuron_id,layer,dimension,activation_count,activation_frequency",
+        "0,0,0,3,1.0",
+        "1,0,1,0,0.0",
+        f"2,1,0,1,{1 / 3!r}",
+        f"3,1,1,1,{1 / 3!r}",
+    ]
+    assert read_geometry_table(path) == Geometry(2, 0, 2, 0)
+
+
+@pytest.mark.parametrize("rows", [["0,0,0", "1,1,1"], ["0,0,1", "1,0,0"], []])
+def test_a_neuron_table_with_gaps_is_refused(tmp_path: Path, rows: list[str]) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text("\n".join(["neuron_id,layer,dimension", *rows]) + "\n")
+    with pytest.raises(UserError, match=r"t\.csv"):
+        read_geometry_table(path)
+
+
+HARD_TEXTS = ["NA", "null", '"', ",", "\n", "\r", "\r\n", " ", "", "\x00", "nan", "\ufffd", "é😀"]
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.sampled_from(HARD_TEXTS) | st.text(st.characters(codec="utf-8")), min_size=1))
+def test_any_token_survives_the_csv(
+    tmp_path_factory: pytest.TempPathFactory, texts: list[str]
+) -> None:
+    folder = tmp_path_factory.mktemp("csv")
+    table = pd.DataFrame(
+        {
+            "sample_id": np.arange(len(texts)),
+            "prompt_sample_idx": 0,
+            "token_position": np.arange(len(texts)),
+            "input_text": texts[::-1],
+            "output": texts,
+            "output_logprob": -0.125,
+        }
+    )
+    path = Artifacts(folder, "m").write_dataset(table)
+    pd.testing.assert_frame_equal(read_dataset(path), table, check_dtype=False)
+    plain = pd.read_csv(path, keep_default_na=False)
+    assert plain["output"].astype(str).tolist() == texts or all(t.isdigit() for t in texts)
+
+
+def test_a_damaged_dataset_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "d.csv"
+    for content, message in [
+        (b"", "not a dataset CSV"),
+        (b"sample_id,output\n1,a\n", "the column prompt_sample_idx is missing"),
+        (b"\xff\xfe\x00", "not a dataset CSV"),
+        (b"sample_id,prompt_sample_idx,token_position,output\n1,0,0,a\n1,0,1,b\n", "sample_id 1"),
+    ]:
+        path.write_bytes(content)
+        with pytest.raises(UserError, match=message):
+            read_dataset(path)
+
+
+def test_a_file_appears_only_when_complete(tmp_path: Path) -> None:
+    path = tmp_path / "out.bin"
+    path.write_bytes(b"old")
+    with pytest.raises(ZeroDivisionError), complete_file(path) as file:
+        file.write(b"new")
+        file.flush()
+        assert path.read_bytes() == b"old"
+        raise ZeroDivisionError
+    assert path.read_bytes() == b"old"
+    with complete_file(path) as file:
+        file.write(b"new")
+    assert path.read_bytes() == b"new"
+    assert [entry.name for entry in tmp_path.iterdir()] == ["out.bin"]
+
+
+def test_a_disk_that_fills_up_is_one_line(tmp_path: Path) -> None:
+    full = pytest.raises(UserError, match=r"out\.bin: the disk is full")
+    with full, complete_file(tmp_path / "out.bin"):
+        raise OSError(28, "No space left on device")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_missing_file_is_replaced_by_a_sibling_and_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "a.json").write_text("{}")
+    assert find_activation_file(tmp_path / "a.pickle") == tmp_path / "a.json"
+    assert "a.pickle is missing; using a.json" in capsys.readouterr().err
+    assert find_activation_file(tmp_path / "a.json") == tmp_path / "a.json"
+    assert capsys.readouterr().err == ""
+    with pytest.raises(UserError, match=r"b\.json: no such file"):
+        find_activation_file(tmp_path / "b.json")
+
+
+def test_a_trace_is_one_sample(tmp_path: Path) -> None:
+    active = np.arange(20) % 3 == 0
+    vector, ids = Artifacts(tmp_path, "m").write_trace(active)
+    loaded = pickle.loads(vector.read_bytes())
+    assert loaded.dtype == np.uint8 and loaded.tolist() == active.astype(int).tolist()
+    assert ids.read_text() == "0\n3\n6\n9\n12\n15\n18\n"
+    sample_ids, read = read_activations(vector, 20)
+    assert sample_ids == [0] and np.array_equal(read.rows(slice(None))[0], active)
+    with pytest.raises(UserError, match="shape"):
+        read_activations(vector, 21)
+
+
+WRONG_CONTENT: list[tuple[object, str]] = [
+    ([1, 2], "holds a list"),
+    ({"x": [1]}, "sample id 'x'"),
+    ({True: [1]}, "sample id True"),
+    ({0: [99]}, "sample 0 names neuron 99; the model has 0 to 9"),
+    ({0: [-1]}, "sample 0 names neuron -1"),
+    ({0: [1.5]}, "sample 0 is not a list"),
+    ({0: 7}, "sample 0 is not a list"),
+    ({0: [[1], [1, 2]]}, "sample 0 is not a list"),
+    ({0: "12"}, "sample 0 is not a list"),
+    (np.full(10, 2), "0/1 vector"),
+]
+
+
+@pytest.mark.parametrize(("content", "message"), WRONG_CONTENT)
+def test_wrong_contents_are_refused(tmp_path: Path, content: object, message: str) -> None:
+    path = tmp_path / "a.pickle"
+    path.write_bytes(pickle.dumps(content))
+    with pytest.raises(UserError, match=r"a\.pickle") as error:
+        read_activations(path, 10)
+    assert message in str(error.value)
+
+
+def test_damaged_activation_files_are_refused(tmp_path: Path) -> None:
+    files = Artifacts(tmp_path, "m")
+    packed = PackedActivations.from_bool(np.ones((3, 10), bool))
+    files.write_pickle(range(3), packed)
+    files.write_json(range(3), packed)
+    files.write_matrix(range(3), packed)
+    for ending in (PICKLE, JSON, MATRIX):
+        path = files.path(ending)
+        path.write_bytes(path.read_bytes()[:-20])
+        with pytest.raises(UserError, match=path.name):
+            read_activations(path, 10)
+
+
+class _Evil:
+    def __reduce__(self) -> tuple[Any, tuple[str]]:
+        return os.system, ("touch executed",)
+
+
+def test_a_pickle_runs_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "a.pickle"
+    for content in (_Evil(), {0: [_Evil()]}, {0: np.array([_Evil()], dtype=object)}):
+        path.write_bytes(pickle.dumps(content))
+        with pytest.raises(UserError, match=r"a\.pickle: refused, nothing in it was run"):
+            read_activations(path, 10)
+    assert not (tmp_path / "executed").exists()
+
+
+@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
+@pytest.mark.parametrize("dtype", ["uint8", "int64", ">i4", "bool", "float32"])
+def test_arrays_of_numbers_are_read_in_every_protocol(
+    tmp_path: Path, protocol: int, dtype: str
+) -> None:
+    path = tmp_path / "a.pkl"
+    array = np.array([[1, 0, 1], [0, 1, 1]], dtype)
+    content = {0: array, 1: [np.int64(5)], "t": (1, "ü")}
+    path.write_bytes(pickle.dumps(content, protocol=protocol))
+    with path.open("rb") as file:
+        loaded = safe_pickle.load(file)
+    assert (
+        np.array_equal(loaded[0], array)
+        and loaded[0].dtype == pickle.loads(path.read_bytes())[0].dtype
+    )
+    assert loaded[1] == [5] and loaded["t"] == (1, "ü")
+    assert np.dtype("i4").byteorder == "="  # the process's own dtypes are untouched

@@ -1,0 +1,198 @@
+"""What `--model_type` names, geometry without weights, and refusing models that would mislead."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from gelu.cli import UserError
+from gelu.models import (
+    Geometry,
+    artifact_name,
+    find_model,
+    geometry_from_config,
+    load_model,
+    load_tokenizer,
+    read_geometry,
+)
+from tests.helpers import ROOT, save_gpt2, user_error
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("models") / "tiny model"
+    save_gpt2(path)
+    return path
+
+
+@pytest.fixture
+def copied(folder: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(folder, tmp_path / "copied"))
+
+
+def test_the_four_sizes_are_known_without_torch_or_network() -> None:
+    code = (
+        "import sys; sys.modules['torch'] = sys.modules['huggingface_hub'] = None\n"
+        "from gelu.models import find_model, read_geometry\n"
+        "for n in ('gpt2', 'gpt2-medium', 'gpt2-large', 'gpt2-xl'):\n"
+        "    g = read_geometry(find_model(n)); print(g.n_layer, g.d_mlp, g.n_neurons)"
+    )
+    output = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT
+    ).stdout
+    assert output.split("\n")[:4] == [
+        "12 3072 36864",
+        "24 4096 98304",
+        "36 5120 184320",
+        "48 6400 307200",
+    ]
+
+
+def test_geometry_of_a_folder_needs_its_config_alone(tmp_path: Path) -> None:
+    config = {"model_type": "gpt2", "n_layer": 5, "n_embd": 8, "n_positions": 32}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    assert read_geometry(find_model(str(tmp_path))) == Geometry(5, 8, 32, 32)
+    (tmp_path / "config.json").write_text(json.dumps(config | {"n_inner": 20}))
+    assert read_geometry(find_model(str(tmp_path))) == Geometry(5, 8, 20, 32)
+
+
+@pytest.mark.parametrize("value", [0, -1, 1.5, "12", True])
+def test_geometry_must_be_whole_positive_numbers(value: object) -> None:
+    with pytest.raises(UserError, match="n_layer"):
+        geometry_from_config({"n_layer": value})
+
+
+def test_names() -> None:
+    assert artifact_name("EleutherAI/pythia-70m") == "EleutherAI_pythia-70m"
+    assert artifact_name("Modell ü/1") == "Modell___1"
+    assert find_model("gpt2-xl").hub_id == "gpt2-xl"
+    assert find_model("gpt2-demo").folder == ROOT / "models" / "gpt2-demo"
+    assert find_model("someone/gpt2-small").name == "someone_gpt2-small"
+
+
+def test_a_folder_is_named_by_its_last_part(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert find_model(f"{folder}/").name == "tiny_model"
+    monkeypatch.chdir(folder)
+    assert find_model(".").name == "tiny_model"
+
+
+def test_a_folder_called_gpt2_does_not_hide_the_model(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "gpt2").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert find_model("gpt2").hub_id == "gpt2"
+    assert find_model("./gpt2").folder == (tmp_path / "gpt2").resolve()
+
+
+@pytest.mark.parametrize("name", ["", "no/such/folder", "../nowhere", "a b"])
+def test_a_missing_folder_is_said(name: str) -> None:
+    with pytest.raises(UserError, match="no such folder"):
+        find_model(name)
+
+
+def test_an_unreachable_hub_is_one_line_with_a_way_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_HOME", str(tmp_path))
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    line = user_error("b_trace_gelu_activations.py", "--output_dir", tmp_path / "out")
+    assert "tried the hub and the local cache for model 'gpt2'" in line
+    assert "--model_type gpt2-demo or a local folder works offline" in line
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_cached_hub_model_loads_without_the_hub(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The cache as the hub client lays it out: refs/main names the snapshot.
+    repository = tmp_path / "hub" / "models--gpt2"
+    shutil.copytree(folder, repository / "snapshots" / ("0" * 40))
+    (repository / "refs").mkdir()
+    (repository / "refs" / "main").write_text("0" * 40)
+    environment = os.environ | {"HF_HOME": str(tmp_path), "HF_HUB_OFFLINE": "1"}
+    code = (
+        "from gelu.models import *\n"
+        "source = find_model('gpt2'); model = load_model(source, 'cpu')\n"
+        "print(model.config.n_layer, len(load_tokenizer(source).encode('abc')))"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=ROOT,
+        env=environment,
+    )
+    assert result.stdout.split() == ["3", "3"]
+
+
+def test_weights_load_as_saved_in_float32(folder: Path) -> None:
+    model = load_model(find_model(str(folder)), "cpu")
+    saved = load_file(folder / "model.safetensors")
+    assert model.dtype == torch.float32 and not model.training
+    for name, tensor in saved.items():
+        assert torch.equal(model.state_dict()[name], tensor), name
+
+
+def test_half_precision_weights_load_as_float32(folder: Path, copied: Path) -> None:
+    tensors = load_file(folder / "model.safetensors")
+    halves = {name: tensor.half() for name, tensor in tensors.items()}
+    save_file(halves, copied / "model.safetensors", metadata={"format": "pt"})
+    model = load_model(find_model(str(copied)), "cpu")
+    assert model.dtype == torch.float32
+    name = "transformer.h.0.mlp.c_fc.weight"
+    assert torch.equal(model.state_dict()[name], halves[name].float())
+
+
+def test_a_pytorch_pickle_is_read_where_there_is_nothing_else(folder: Path, copied: Path) -> None:
+    tensors = load_file(folder / "model.safetensors")
+    (copied / "model.safetensors").unlink()
+    torch.save(tensors, copied / "pytorch_model.bin")
+    model = load_model(find_model(str(copied)), "cpu")
+    name = "transformer.h.1.mlp.c_proj.weight"
+    assert torch.equal(model.state_dict()[name], tensors[name])
+
+
+def test_a_missing_tensor_is_refused_not_filled_in(folder: Path, copied: Path) -> None:
+    tensors = load_file(folder / "model.safetensors")
+    del tensors["transformer.h.1.mlp.c_fc.weight"]
+    save_file(tensors, copied / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(UserError, match=r"lack or misshape 1 tensors.*h\.1\.mlp\.c_fc\.weight"):
+        load_model(find_model(str(copied)), "cpu")
+
+
+def test_weights_of_another_shape_are_refused(copied: Path) -> None:
+    config = json.loads((copied / "config.json").read_text())
+    (copied / "config.json").write_text(json.dumps(config | {"n_inner": 32}))
+    with pytest.raises(UserError, match="copied"):
+        load_model(find_model(str(copied)), "cpu")
+
+
+def test_cut_weights_are_refused(copied: Path) -> None:
+    path = copied / "model.safetensors"
+    path.write_bytes(path.read_bytes()[:1000])
+    with pytest.raises(UserError, match="weights cannot be loaded"):
+        load_model(find_model(str(copied)), "cpu")
+
+
+def test_a_folder_without_weights_or_tokenizer_is_refused(copied: Path) -> None:
+    (copied / "model.safetensors").unlink()
+    with pytest.raises(UserError, match="no weights found"):
+        load_model(find_model(str(copied)), "cpu")
+    (copied / "tokenizer.json").unlink()
+    with pytest.raises(UserError, match="no tokenizer"):
+        load_tokenizer(find_model(str(copied)))
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"model_type": "llama"}'])
+def test_another_architecture_is_refused(tmp_path: Path, text: str) -> None:
+    (tmp_path / "config.json").write_text(text)
+    with pytest.raises(UserError, match=r"config\.json"):
+        read_geometry(find_model(str(tmp_path)))
