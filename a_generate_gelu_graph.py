@@ -1,0 +1,59 @@
+"""The graph of all GELU neurons of a GPT-2: an edge list and a table of the neurons.
+
+Example:
+  python a_generate_gelu_graph.py --model_type gpt2-demo --output_dir gelu_graph
+
+Writes {m}_neuron_attributes.csv (node_id,layer,dimension) and {m}_neuron_edges.el:
+  full       every neuron of a layer to every neuron of the next, `source target`; needs no weights
+  strongest  each neuron's --top_edges edges of largest |weight|, `source target weight`, where the
+             weight is what one unit of the source's activation adds to the target's
+             pre-activation through the residual stream; loads the model
+"""
+
+from gelu.cli import (
+    add_device_argument,
+    add_edge_arguments,
+    add_model_argument,
+    build_parser,
+    output_directory,
+    run_script,
+)
+
+
+def main() -> None:
+    """Parse the command line and write the graph."""
+    parser = build_parser(__doc__)
+    add_model_argument(parser)
+    parser.add_argument("--output_dir", default="gelu_graph", help="folder for the two files")
+    add_edge_arguments(parser, kinds=("full", "strongest"), default="full")
+    add_device_argument(parser)
+    arguments = parser.parse_args()
+    write_graph(
+        arguments.model_type,
+        arguments.output_dir,
+        arguments.edges,
+        arguments.top_edges,
+        arguments.device,
+    )
+
+
+def write_graph(model_type: str, output_dir: str, edges: str, top_edges: int, device: str) -> None:
+    """Write the neurons' table and the edge list of one model."""
+    from gelu.artifacts import Artifacts
+    from gelu.graph_output import write_full_edges, write_strongest_edges
+    from gelu.models import find_model, load_model, pick_device, read_geometry
+
+    source = find_model(model_type)
+    geometry = read_geometry(source)
+    files = Artifacts(output_directory(output_dir, "--output_dir"), source.name)
+    if edges == "full":
+        path, n_edges = write_full_edges(files, geometry)
+    else:
+        model = load_model(source, pick_device(device))
+        path, n_edges = write_strongest_edges(files, model, geometry, top_edges)
+    print(f"{files.write_attributes(geometry)}: {geometry.n_neurons:,} neurons")
+    print(f"{path}: {n_edges:,} edges, {path.stat().st_size:,} bytes")
+
+
+if __name__ == "__main__":
+    run_script(main)

@@ -1,0 +1,80 @@
+"""What all scripts share: help at once, one-line errors."""
+
+import argparse
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from gelu.cli import (
+    UserError,
+    existing_directory,
+    existing_file,
+    non_negative_float,
+    output_directory,
+    positive_int,
+)
+from tests.helpers import ROOT, run_script
+
+SCRIPTS = sorted(path.name for path in ROOT.glob("*.py"))
+HEAVY = ("torch", "transformers", "pandas", "numpy", "matplotlib", "networkx", "tqdm")
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_help_has_an_example_and_imports_nothing_heavy(script: str) -> None:
+    blocked = "".join(f"sys.modules[{name!r}] = None; " for name in HEAVY)
+    code = (
+        f"import runpy, sys; {blocked}sys.path.insert(0, '.')\n"
+        f"sys.argv = [{script!r}, '--help']\nrunpy.run_path({script!r}, run_name='__main__')"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT
+    )
+    assert f"Example:\n  python {script}" in result.stdout
+    for argument in ("--model_type", "--device"):
+        assert argument in result.stdout
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_scripts_run_from_any_folder(script: str, tmp_path: Path) -> None:
+    subprocess.run(
+        [sys.executable, ROOT / script, "--help"], check=True, cwd=tmp_path, capture_output=True
+    )
+
+
+def test_an_unknown_argument_is_one_line() -> None:
+    result = run_script("a_generate_gelu_graph.py", "--nope", check=False)
+    assert result.returncode == 2 and result.stdout == ""
+    assert result.stderr == (
+        "error: unrecognized arguments: --nope (see a_generate_gelu_graph.py --help)\n"
+    )
+
+
+def test_number_types() -> None:
+    assert positive_int("12") == 12 and non_negative_float("0.5") == 0.5
+    for text in ("0", "-1", "1.0", "", "٣", "1e3", "9" * 19):
+        with pytest.raises(argparse.ArgumentTypeError):
+            positive_int(text)
+    for text in ("-0.1", "inf", "nan", "", "one"):
+        with pytest.raises(argparse.ArgumentTypeError):
+            non_negative_float(text)
+
+
+def test_paths_are_checked_with_the_argument_named(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_text("")
+    assert existing_file(file, "--a") == file
+    assert existing_directory(tmp_path, "--a") == tmp_path
+    new = output_directory(tmp_path / "x" / "y", "--a")
+    assert new.is_dir() and list(new.iterdir()) == []
+    for check, path, message in [
+        (existing_file, tmp_path, "--a .*: this is a folder"),
+        (existing_file, tmp_path / "no", "--a .*: no such file"),
+        (existing_directory, file, "--a .*: this is a file"),
+        (existing_directory, tmp_path / "no", "--a .*: no such folder"),
+        (output_directory, file, "--a .*: this is a file"),
+        (output_directory, file / "x", "--a .*: cannot write there"),
+    ]:
+        with pytest.raises(UserError, match=message):
+            check(path, "--a")
