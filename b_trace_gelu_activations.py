@@ -9,7 +9,7 @@ and the five likeliest next tokens. Writes {m}_activations.pkl (a NumPy uint8 ve
 active, by neuron id) and {m}_active_neurons.txt (the active ids, one a line).
 """
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gelu.cli import (
     UserError,
@@ -19,6 +19,9 @@ from gelu.cli import (
     output_directory,
     run_script,
 )
+
+if TYPE_CHECKING:
+    from gelu.models import Geometry
 
 N_LIKELIEST = 5
 
@@ -42,7 +45,7 @@ def trace(model_type: str, input_text: str, output_dir: str, device: str) -> Non
     source = find_model(model_type)
     geometry = read_geometry(source)
     tokenizer = load_tokenizer(source)
-    token_ids = _encode(tokenizer, input_text, geometry.n_positions)
+    token_ids = _encode(tokenizer, input_text, geometry)
     files = Artifacts(output_directory(output_dir, "--output_dir"), source.name)
     model = load_model(source, pick_device(device))
     active, probabilities = _forward(model, token_ids)
@@ -52,18 +55,20 @@ def trace(model_type: str, input_text: str, output_dir: str, device: str) -> Non
         print(path)
 
 
-def _encode(tokenizer: Any, text: str, n_positions: int) -> list[int]:
-    token_ids: list[int] = tokenizer.encode(text, add_special_tokens=False)
+def _encode(tokenizer: Any, text: str, geometry: "Geometry") -> tuple[int, ...]:
+    from gelu.models import encode_text
+
+    token_ids = encode_text(tokenizer, text, geometry, "--input_text")
     if not token_ids:
         raise UserError("--input_text: the text is empty; give at least one character")
-    if len(token_ids) > n_positions:
+    if len(token_ids) > geometry.n_positions:
         raise UserError(
-            f"--input_text: {len(token_ids)} tokens; the model has {n_positions} positions"
+            f"--input_text: {len(token_ids)} tokens; the model has {geometry.n_positions} positions"
         )
     return token_ids
 
 
-def _forward(model: Any, token_ids: list[int]) -> tuple[Any, Any]:
+def _forward(model: Any, token_ids: tuple[int, ...]) -> tuple[Any, Any]:
     """Return (active neurons, next token's probabilities) at the last position, on the host."""
     import torch
 

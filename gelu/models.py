@@ -45,6 +45,7 @@ class Geometry:
     n_embd: int
     d_mlp: int
     n_positions: int
+    vocab_size: int = 50257
 
     @property
     def n_neurons(self) -> int:
@@ -105,7 +106,8 @@ def geometry_from_config(config: dict[str, Any]) -> Geometry:
     d_mlp = n_embd * 4 if config.get("n_inner") is None else _config_int(config, "n_inner")
     n_layer = _config_int(config, "n_layer", "num_hidden_layers", default=12)
     n_positions = _config_int(config, "n_positions", "max_position_embeddings", default=1024)
-    return Geometry(n_layer, n_embd, d_mlp, n_positions)
+    vocab_size = _config_int(config, "vocab_size", default=50257)
+    return Geometry(n_layer, n_embd, d_mlp, n_positions, vocab_size)
 
 
 def _config_int(config: dict[str, Any], *names: str, default: int | None = None) -> int:
@@ -190,6 +192,21 @@ def load_tokenizer(source: ModelSource) -> Any:
 
     with _damaged_files(source, "tokenizer"):
         return AutoTokenizer.from_pretrained(folder)
+
+
+def encode_text(tokenizer: Any, text: str, geometry: Geometry, place: str) -> tuple[int, ...]:
+    """Return the text's token ids, no special ones added.
+
+    `place` says where the text stands. Raises `UserError` for a token that the model has not.
+    """
+    token_ids = tuple(tokenizer.encode(text, add_special_tokens=False))
+    beyond = [token_id for token_id in token_ids if token_id >= geometry.vocab_size]
+    if beyond:
+        raise UserError(
+            f"{place}: the tokenizer makes token {beyond[0]} of this text, the model's vocabulary "
+            f"has {geometry.vocab_size}; the two of --model_type do not belong together"
+        )
+    return token_ids
 
 
 def load_model(source: ModelSource, device: str) -> Any:

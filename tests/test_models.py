@@ -15,6 +15,7 @@ from gelu.cli import UserError
 from gelu.models import (
     Geometry,
     artifact_name,
+    encode_text,
     find_model,
     geometry_from_config,
     load_model,
@@ -57,9 +58,9 @@ def test_the_four_sizes_are_known_without_torch_or_network() -> None:
 def test_geometry_of_a_folder_needs_its_config_alone(tmp_path: Path) -> None:
     config = {"model_type": "gpt2", "n_layer": 5, "n_embd": 8, "n_positions": 32}
     (tmp_path / "config.json").write_text(json.dumps(config))
-    assert read_geometry(find_model(str(tmp_path))) == Geometry(5, 8, 32, 32)
-    (tmp_path / "config.json").write_text(json.dumps(config | {"n_inner": 20}))
-    assert read_geometry(find_model(str(tmp_path))) == Geometry(5, 8, 20, 32)
+    assert read_geometry(find_model(str(tmp_path))) == Geometry(5, 8, 32, 32, 50257)
+    (tmp_path / "config.json").write_text(json.dumps(config | {"n_inner": 20, "vocab_size": 9}))
+    assert read_geometry(find_model(str(tmp_path))) == Geometry(5, 8, 20, 32, 9)
 
 
 @pytest.mark.parametrize("value", [0, -1, 1.5, "12", True])
@@ -180,6 +181,14 @@ def test_cut_weights_are_refused(copied: Path) -> None:
     path.write_bytes(path.read_bytes()[:1000])
     with pytest.raises(UserError, match="weights cannot be loaded"):
         load_model(find_model(str(copied)), "cpu")
+
+
+def test_a_tokenizer_of_another_model_is_noticed(folder: Path) -> None:
+    tokenizer = load_tokenizer(find_model(str(folder)))
+    geometry = Geometry(3, 16, 64, 64, vocab_size=len(tokenizer) - 1)
+    assert len(encode_text(tokenizer, "abc", geometry, "--input_text")) == 3
+    with pytest.raises(UserError, match="--input_text: the tokenizer makes token 256"):
+        encode_text(tokenizer, "abc<|endoftext|>", geometry, "--input_text")
 
 
 def test_a_folder_without_weights_or_tokenizer_is_refused(copied: Path) -> None:
