@@ -1,6 +1,7 @@
 """Full and strongest edges, against their definitions."""
 
 import json
+import shutil
 import subprocess
 import sys
 from itertools import pairwise
@@ -14,6 +15,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gelu.artifacts import Artifacts
+from gelu.cli import UserError
 from gelu.graph import (
     full_edge_blocks,
     full_edge_bytes,
@@ -185,17 +188,12 @@ def test_wrong_arguments_are_one_line(tmp_path: Path) -> None:
 def test_a_full_disk_is_refused_before_writing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from gelu import artifacts
-    from gelu.cli import UserError
-
     geometry = Geometry(2, 4, 50, 8)
     size = full_edge_bytes(geometry)
-    files = artifacts.Artifacts(tmp_path, "m")
-    usage = type(artifacts.shutil.disk_usage(tmp_path))
+    files = Artifacts(tmp_path, "m")
+    usage = type(shutil.disk_usage(tmp_path))
     for free, fits in ((size - 1, False), (size, True)):
-        monkeypatch.setattr(
-            artifacts.shutil, "disk_usage", lambda path, free=free: usage(10**9, 0, free)
-        )
+        monkeypatch.setattr("shutil.disk_usage", lambda path, free=free: usage(10**9, 0, free))
         if fits:
             assert files.write_edges(full_edge_blocks(geometry), size).stat().st_size == size
         else:

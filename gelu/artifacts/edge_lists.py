@@ -1,0 +1,132 @@
+"""Reading an edge list of any size, block by block.
+
+for block in read_edge_blocks(path, geometry):
+    ...                                 # block.sources, block.targets, block.weights
+"""
+
+import re
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gelu.cli import UserError
+from gelu.models import Geometry
+
+EDGE_CHUNK_BYTES = 1 << 24
+FLOAT = rb"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?"
+
+
+@dataclass(frozen=True)
+class EdgeBlock:
+    """Some lines of an edge list: neuron ids, and the weights where the file has them."""
+
+    sources: NDArray[np.int64]
+    targets: NDArray[np.int64]
+    weights: NDArray[np.float64] | None
+
+
+def edges_have_weights(path: Path) -> bool:
+    """Return whether an edge list's lines are `source target weight`, as its first line is."""
+    with path.open("rb") as file:
+        first_line = file.readline()
+    return bool(first_line) and _edge_columns(path, first_line) == 3
+
+
+def read_edge_blocks(
+    path: Path, geometry: Geometry, progress: Callable[[int], object] = lambda n_bytes: None
+) -> Iterator[EdgeBlock]:
+    """Yield an edge list block by block, in memory that does not grow with the file.
+
+    The first line decides whether there are weights. Raises `UserError` naming the first line that
+    is not `source target` or `source target weight`, or is no edge from one layer to the next.
+    progress: told the bytes of each block.
+    """
+    line_number, columns = 1, 0
+    with path.open("rb") as file:
+        while chunk := file.read(EDGE_CHUNK_BYTES) + file.readline():
+            progress(len(chunk))
+            columns = columns or _edge_columns(path, chunk)
+            fields = _edge_fields(path, chunk, columns, line_number)
+            block = EdgeBlock(
+                fields[:, 0].astype(np.int64, copy=False),
+                fields[:, 1].astype(np.int64, copy=False),
+                fields[:, 2] if columns == 3 else None,
+            )
+            _check_edges(path, block, geometry, line_number)
+            line_number += len(fields)
+            yield block
+
+
+def _edge_columns(path: Path, chunk: bytes) -> int:
+    columns = len(chunk.split(b"\n", 1)[0].split())
+    if columns not in (2, 3):
+        raise UserError(f"{path}: line 1 is not `source target` or `source target weight`")
+    return columns
+
+
+def _edge_fields(path: Path, chunk: bytes, columns: int, line_number: int) -> NDArray[Any]:
+    """Return a chunk's numbers, (lines, columns): int64, or float64 where there are weights."""
+    if b"\r" in chunk:
+        chunk = chunk.replace(b"\r\n", b"\n")
+    chunk = chunk.rstrip() + b"\n"
+    fields = _parse_uniform(chunk, columns)
+    return _parse_lines(path, chunk, columns, line_number) if fields is None else fields
+
+
+def _parse_uniform(chunk: bytes, columns: int) -> NDArray[Any] | None:
+    """Return the numbers of lines that are laid out as the writers do; None for any other lines."""
+    characters = np.frombuffer(chunk, np.uint8)
+    separators = characters[characters <= ord(" ")]
+    pattern = np.frombuffer(b" " * (columns - 1) + b"\n", np.uint8)
+    if len(separators) % columns or (separators.reshape(-1, columns) != pattern).any():
+        return None
+    dtype = np.dtype(np.int64 if columns == 2 else np.float64)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", DeprecationWarning)
+            numbers = np.fromstring(chunk, dtype=dtype, sep=" ")
+    except (DeprecationWarning, ValueError):  # something that is no number, by NumPy's age
+        return None
+    if len(numbers) != len(separators) or not np.isfinite(numbers).all():
+        return None
+    fields = numbers.reshape(-1, columns)
+    return fields if columns == 2 or (fields[:, :2] % 1 == 0).all() else None
+
+
+def _parse_lines(path: Path, chunk: bytes, columns: int, line_number: int) -> NDArray[np.float64]:
+    """Return the numbers line by line, (lines, columns), and so find the line that is wrong."""
+    rows = []
+    for number, line in enumerate(chunk.splitlines(), start=line_number):
+        fields = line.split()
+        ids_are_whole = all(re.fullmatch(rb"[0-9]{1,15}", field) for field in fields[:2])
+        weights_are_numbers = all(map(_is_finite_number, fields[2:]))
+        if len(fields) != columns or not ids_are_whole or not weights_are_numbers:
+            shown = line[:60].decode("utf-8", "backslashreplace")
+            wanted = "source target weight" if columns == 3 else "source target"
+            raise UserError(f"{path}: line {number} is {shown!r}, not `{wanted}` like line 1")
+        rows.append([float(field) for field in fields])
+    return np.array(rows, np.float64)
+
+
+def _is_finite_number(field: bytes) -> bool:
+    return re.fullmatch(FLOAT, field) is not None and np.isfinite(float(field))
+
+
+def _check_edges(path: Path, block: EdgeBlock, geometry: Geometry, line_number: int) -> None:
+    n_neurons, d_mlp = geometry.n_neurons, geometry.d_mlp
+    outside = (np.minimum(block.sources, block.targets) < 0) | (
+        np.maximum(block.sources, block.targets) >= n_neurons
+    )
+    wrong = outside | (block.targets // d_mlp != block.sources // d_mlp + 1)
+    if not wrong.any():
+        return
+    row = int(wrong.argmax())
+    edge = f"{path}: line {line_number + row}: {block.sources[row]} to {block.targets[row]}"
+    if outside[row]:
+        raise UserError(f"{edge}: the model's neurons are 0 to {n_neurons - 1}")
+    raise UserError(f"{edge} does not go from a layer to the next ({d_mlp} neurons a layer)")

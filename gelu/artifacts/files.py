@@ -1,0 +1,66 @@
+"""Files as such: complete under their name or absent, hashed, read as text."""
+
+import errno
+import hashlib
+import os
+import shutil
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO
+
+from gelu.cli import UserError
+
+
+@contextmanager
+def complete_file(path: Path, size: int | None = None) -> Iterator[IO[bytes]]:
+    """Give a binary file to write that takes the name `path` when the block ends without error.
+
+    size: the bytes to come, where known; a disk that cannot hold them is refused beforehand.
+    """
+    if size is not None and shutil.disk_usage(path.parent).free < size:
+        free = shutil.disk_usage(path.parent).free
+        raise UserError(
+            f"{path}: needs {size:,} bytes and the disk has {free:,} free; make room or choose "
+            "another folder"
+        )
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        with partial.open("wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise UserError(f"{path}: the disk is full; make room and run the command again") from None
+    finally:
+        with suppress(FileNotFoundError):
+            partial.unlink()
+
+
+def write_bytes(path: Path, blocks: Iterable[bytes | memoryview], size: int | None = None) -> None:
+    """Write `blocks` one after another to `path`."""
+    with complete_file(path, size) as file:
+        file.writelines(blocks)
+
+
+def file_hash(*paths: Path) -> str:
+    """Return the SHA-256 of the files' bytes, one after another, as 64 hex digits."""
+    digest = hashlib.sha256()
+    for path in paths:
+        with path.open("rb") as file:
+            while block := file.read(1 << 22):
+                digest.update(block)
+    return digest.hexdigest()
+
+
+def read_text(path: Path) -> str:
+    """Return a UTF-8 file's text, line ends as they are, a byte order mark dropped."""
+    try:
+        return path.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise UserError(
+            f"{path}: not UTF-8 text (byte {error.start}); save it as CSV in UTF-8"
+        ) from None

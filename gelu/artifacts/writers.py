@@ -1,0 +1,214 @@
+"""What every file is called, and its one writer.
+
+files = Artifacts(folder, "gpt2-demo")
+files.write_matrix(sample_ids, packed)
+"""
+
+import csv
+import json
+import pickle
+import re
+import zipfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gelu.artifacts.files import complete_file, write_bytes
+from gelu.models import Geometry
+from gelu.packed import PackedActivations
+
+if TYPE_CHECKING:
+    import networkx as nx
+    import pandas as pd
+
+ATTRIBUTES = "neuron_attributes.csv"
+EDGES = "neuron_edges.el"
+DATASET = "activation_dataset.csv"
+PICKLE = "neuron_activations.pickle"
+JSON = "neuron_activations.json"
+FREQUENCY = "neuron_frequency.csv"
+MATRIX = "activation_matrix.npz"
+RUN = "run.json"
+TRACE_VECTOR = "activations.pkl"
+TRACE_IDS = "active_neurons.txt"
+GRAPH_PICTURE = "gelu_graph.png"
+NEURONS_PICTURE = "gelu_graph_neurons.png"
+GRAPHML = "gelu_graph.graphml"
+GEXF = "gelu_graph.gexf"
+
+
+@dataclass(frozen=True)
+class Artifacts:
+    """The files of one model in one folder; `model` is the model's artifact name."""
+
+    folder: Path
+    model: str
+
+    def path(self, ending: str) -> Path:
+        """Return the path of `{m}_ending`."""
+        return self.folder / f"{self.model}_{ending}"
+
+    def write_attributes(self, geometry: Geometry) -> Path:
+        """Write `node_id,layer,dimension`, one row per neuron."""
+        lines = (
+            f"{layer * geometry.d_mlp + dimension},{layer},{dimension}\n"
+            for layer in range(geometry.n_layer)
+            for dimension in range(geometry.d_mlp)
+        )
+        path = self.path(ATTRIBUTES)
+        write_bytes(path, [b"node_id,layer,dimension\n", "".join(lines).encode()])
+        return path
+
+    def write_edges(self, blocks: Iterable[bytes | memoryview], size: int) -> Path:
+        """Write the blocks of an edge list of `size` bytes in all."""
+        path = self.path(EDGES)
+        write_bytes(path, blocks, size)
+        return path
+
+    def write_dataset(self, table: "pd.DataFrame") -> Path:
+        """Write the dataset's table, a row per sample."""
+        path = self.path(DATASET)
+        with complete_file(path) as file:
+            file.write((",".join(table.columns) + "\n").encode())
+            # All text is quoted: a bare \r would otherwise read back as the end of a row.
+            table.to_csv(
+                file,
+                index=False,
+                header=False,
+                encoding="utf-8",
+                quoting=csv.QUOTE_NONNUMERIC,
+                lineterminator="\n",
+            )
+        return path
+
+    def write_pickle(self, sample_ids: Sequence[int], activations: PackedActivations) -> Path:
+        """Write the dict of sample id -> list of active neuron ids, as a pickle."""
+        path = self.path(PICKLE)
+        write_bytes(path, _pickle_chunks(sample_ids, activations))
+        return path
+
+    def write_json(self, sample_ids: Sequence[int], activations: PackedActivations) -> Path:
+        """Write the dict of sample id -> list of active neuron ids, as JSON."""
+        path = self.path(JSON)
+        write_bytes(path, _json_chunks(sample_ids, activations))
+        return path
+
+    def write_matrix(self, sample_ids: Sequence[int], activations: PackedActivations) -> Path:
+        """Write the bool matrix with its row and column ids, as a compressed .npz."""
+        path = self.path(MATRIX)
+        n_neurons = activations.n_neurons
+        with complete_file(path) as file, _new_archive(file) as archive:
+            blocks = (block for _, block in activations.blocks())
+            _write_array(archive, "matrix", np.dtype(bool), (len(activations), n_neurons), blocks)
+            for name, ids in (("sample_ids", sample_ids), ("neuron_ids", range(n_neurons))):
+                array = np.asarray(ids, np.int64)
+                _write_array(archive, name, array.dtype, array.shape, [array])
+        return path
+
+    def write_frequency(self, activations: PackedActivations, geometry: Geometry) -> Path:
+        """Write how often each neuron is active, never-active ones included."""
+        path = self.path(FREQUENCY)
+        counts = activations.counts().tolist()
+        n_samples = max(1, len(activations))
+        lines = (
+            f"{neuron},{neuron // geometry.d_mlp},{neuron % geometry.d_mlp},"
+            f"{count},{count / n_samples!r}\n"
+            for neuron, count in enumerate(counts)
+        )
+        header = b"neuron_id,layer,dimension,activation_count,activation_frequency\n"
+        write_bytes(path, [header, "".join(lines).encode()])
+        return path
+
+    def write_run(self, run: Mapping[str, Any]) -> Path:
+        """Write what made the folder, keys sorted."""
+        path = self.path(RUN)
+        text = json.dumps(run, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+        write_bytes(path, [text.encode()])
+        return path
+
+    def write_trace(self, active: NDArray[np.bool_]) -> tuple[Path, Path]:
+        """Write one text's active neurons as a uint8 vector and as a list of ids."""
+        vector, ids = self.path(TRACE_VECTOR), self.path(TRACE_IDS)
+        write_bytes(vector, [pickle.dumps(active.astype(np.uint8), protocol=4)])
+        write_bytes(ids, [f"{neuron}\n".encode() for neuron in np.flatnonzero(active)])
+        return vector, ids
+
+
+def _pickle_chunks(sample_ids: Sequence[int], activations: PackedActivations) -> Iterator[bytes]:
+    """Yield the opcodes of a pickled dict, a sample at a time.
+
+    `pickle.dump` needs the whole dict in memory, 36 bytes an id; this needs one block of rows.
+    """
+    opcode, width = (b"M", "<u2") if activations.n_neurons <= 1 << 16 else (b"J", "<i4")
+    entry = np.dtype([("opcode", "S1"), ("value", width)])
+    yield b"\x80\x04}"
+    for start, block in activations.blocks():
+        yield b"("
+        for sample_id, row in zip(sample_ids[start : start + len(block)], block, strict=True):
+            ids = np.flatnonzero(row)
+            entries = np.empty(len(ids), entry)
+            entries["opcode"], entries["value"] = opcode, ids
+            yield b"J" + int(sample_id).to_bytes(4, "little") + b"](" + entries.tobytes() + b"e"
+        yield b"u"
+    yield b"."
+
+
+def _json_chunks(sample_ids: Sequence[int], activations: PackedActivations) -> Iterator[bytes]:
+    names = np.array([str(neuron) for neuron in range(activations.n_neurons)], dtype=object)
+    separator = "{"
+    for start, block in activations.blocks():
+        for sample_id, row in zip(sample_ids[start : start + len(block)], block, strict=True):
+            yield f'{separator}"{sample_id}": [{", ".join(names[row])}]'.encode()
+            separator = ",\n"
+    yield b"{}\n" if separator == "{" else b"}\n"
+
+
+def _new_archive(file: IO[bytes]) -> zipfile.ZipFile:
+    return zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, allowZip64=True, compresslevel=1)
+
+
+def _write_array(
+    archive: zipfile.ZipFile,
+    name: str,
+    dtype: np.dtype[Any],
+    shape: tuple[int, ...],
+    blocks: Iterable[NDArray[Any]],
+) -> None:
+    # zipfile stamps members opened by name with 1980-01-01, so the archive holds no time of day.
+    with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
+        header = {
+            "descr": np.lib.format.dtype_to_descr(dtype),
+            "fortran_order": False,
+            "shape": shape,
+        }
+        np.lib.format.write_array_header_1_0(member, header)
+        for block in blocks:
+            member.write(np.ascontiguousarray(block).data)
+
+
+def write_picture(path: Path, png: bytes) -> Path:
+    """Write a picture's PNG bytes to `path`."""
+    write_bytes(path, [png], len(png))
+    return path
+
+
+def write_graphml(path: Path, graph: "nx.DiGraph[int]") -> Path:
+    """Write a networkx graph as GraphML, for Gephi, Cytoscape or `networkx.read_graphml`."""
+    import networkx as nx
+
+    write_bytes(path, [("\n".join(nx.generate_graphml(graph)) + "\n").encode()])
+    return path
+
+
+def write_gexf(path: Path, graph: "nx.DiGraph[int]") -> Path:
+    """Write a networkx graph as GEXF, for Gephi or `networkx.read_gexf`."""
+    import networkx as nx
+
+    text = "\n".join(nx.generate_gexf(graph)) + "\n"
+    # networkx stamps today's date; two runs of one command write the same bytes.
+    write_bytes(path, [re.sub(r' lastmodifieddate="[^"]*"', "", text, count=1).encode()])
+    return path
