@@ -72,13 +72,16 @@ def add_model_argument(parser: argparse.ArgumentParser, default: str = "gpt2") -
     )
 
 
-def add_device_argument(parser: argparse.ArgumentParser) -> None:
-    """Add `--device`."""
+def add_device_argument(
+    parser: argparse.ArgumentParser,
+    purpose: str = "where the model runs; auto takes cuda, then mps, then cpu",
+) -> None:
+    """Add `--device`; purpose: its help."""
     parser.add_argument(
         "--device",
         choices=("auto", "cpu", "cuda", "mps"),
         default="auto",
-        help="where the model runs; auto takes cuda, then mps, then cpu",
+        help=purpose,
     )
 
 

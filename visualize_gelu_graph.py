@@ -1,0 +1,241 @@
+"""Draw a model's GELU neurons: all of them, and the most telling ones as a layered graph.
+
+Example:
+  python visualize_gelu_graph.py --model_type gpt2-demo --graph_dir dataset \\
+      --activation_file dataset/gpt2-demo_neuron_activations.pickle --output_dir graph_pictures
+
+Writes to --output_dir:
+  {m}_gelu_graph_neurons.png  every neuron of every layer as a cell of whole pixels, dimension 0 top
+                              left, then row by row; the lighter, the more samples it is active in
+  {m}_gelu_graph.png          --max_nodes neurons as circles, a column a layer, and at most
+                              --max_edges edges among them: orange ones push their target up, blue
+                              ones down, thicker ones more. L2.317 is dimension 317 of layer 2
+  {m}_gelu_graph.graphml and .gexf  those neurons and edges, for Gephi, Cytoscape or networkx
+
+Which neurons are most telling: one that is always or never on tells nothing, so a neuron counts by
+the entropy of its activity over the samples, in bits. Neurons are chosen along edges: an edge
+scores |weight| x the bits of both its ends, the pairs of neighbouring layers take turns, and each
+layer gets an equal share. With --sample_id, and for the trace script's vector, only active neurons
+are shown; with --sample_id the rarer a neuron is in the other samples, the more it tells (surprisal
+in bits). An edge list without weights (--edges full) has no strongest edges: there the neurons are
+chosen by bits alone.
+"""
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gelu.cli import (
+    UserError,
+    add_device_argument,
+    add_model_argument,
+    build_parser,
+    existing_directory,
+    non_negative_int,
+    output_directory,
+    positive_int,
+    run_script,
+)
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from gelu.artifacts import EdgeBlock
+    from gelu.models import Geometry
+    from gelu.plots.graph import GraphView
+    from gelu.subgraph import Subgraph
+
+
+def main() -> None:
+    """Parse the command line and draw the graph."""
+    parser = build_parser(__doc__)
+    add_model_argument(parser)
+    parser.add_argument(
+        "--graph_dir", required=True, help="folder with {m}_neuron_edges.el and its attributes"
+    )
+    parser.add_argument(
+        "--activation_file",
+        required=True,
+        help="the dataset's .pickle, .pkl, .json or .npz, or the trace's .pkl",
+    )
+    parser.add_argument("--output_dir", required=True, help="folder for the four files")
+    parser.add_argument(
+        "--sample_id", type=non_negative_int, help="show this sample, not the frequency over all"
+    )
+    parser.add_argument(
+        "--max_nodes", type=positive_int, default=200, metavar="N", help="neurons in the graph"
+    )
+    parser.add_argument(
+        "--max_edges", type=positive_int, default=400, metavar="N", help="edges in the graph"
+    )
+    add_device_argument(parser, "no effect here: no model runs; all scripts accept it")
+    arguments = parser.parse_args()
+    draw_graph(
+        arguments.model_type,
+        arguments.graph_dir,
+        arguments.activation_file,
+        arguments.output_dir,
+        arguments.sample_id,
+        arguments.max_nodes,
+        arguments.max_edges,
+    )
+
+
+@dataclass(frozen=True)
+class Activity:
+    """How active each neuron is, all (n_neurons,). active: of the sample shown, None for none."""
+
+    view: "GraphView"
+    frequency: "NDArray[np.float64]"
+    bits: "NDArray[np.float64]"
+    active: "NDArray[np.bool_] | None"
+
+
+def draw_graph(
+    model_type: str,
+    graph_dir: str,
+    activation_file: str,
+    output_dir: str,
+    sample_id: int | None,
+    max_nodes: int,
+    max_edges: int,
+) -> None:
+    """Draw both pictures of one model's neurons and write the graph of the second."""
+    from gelu.artifacts import (
+        ATTRIBUTES,
+        EDGES,
+        find_activation_file,
+        read_geometry_table,
+        require_model_file,
+    )
+    from gelu.models import find_model
+
+    folder = existing_directory(graph_dir, "--graph_dir")
+    model = find_model(model_type).name
+    attributes = require_model_file(folder, model, ATTRIBUTES)
+    edges = require_model_file(folder, model, EDGES)
+    activations = find_activation_file(Path(activation_file))
+    geometry = read_geometry_table(attributes)
+    activity = _read_activity(model, activations, geometry, sample_id)
+    target = output_directory(output_dir, "--output_dir")
+    subgraph, n_edges = _choose(edges, geometry, activity, max_nodes, max_edges)
+    _write(target, model, geometry, activity, subgraph, n_edges)
+
+
+def _read_activity(model: str, path: Path, geometry: "Geometry", sample_id: int | None) -> Activity:
+    """Return how active and how telling every neuron is."""
+    from gelu.artifacts import read_activations
+    from gelu.plots.graph import GraphView
+    from gelu.sample_ids import describe_samples
+    from gelu.subgraph import activity_entropy, activity_surprisal
+
+    sample_ids, activations = read_activations(path, geometry.n_neurons)
+    if not sample_ids:
+        raise UserError(f"--activation_file {path}: holds no samples")
+    if sample_id is not None and sample_id not in sample_ids:
+        raise UserError(f"--sample_id {sample_id}: not there; {describe_samples(sample_ids)}")
+    n_samples, counts = len(sample_ids), activations.counts()
+    view = GraphView(model, n_samples, sample_id)
+    frequency = counts / n_samples
+    if n_samples > 1 and sample_id is None:
+        bits = activity_entropy(counts, n_samples)
+        return Activity(view, frequency, _telling(path, bits, counts > 0), None)
+    row = 0 if sample_id is None else sample_ids.index(sample_id)
+    active = activations.rows([row])[0]
+    bits = activity_surprisal(counts, n_samples, active)
+    return Activity(view, frequency, _telling(path, bits, active, view.lone), active)
+
+
+def _telling(
+    path: Path,
+    bits: "NDArray[np.float64]",
+    active: "NDArray[np.bool_]",
+    alone: bool = False,
+) -> "NDArray[np.float64]":
+    """Return the bits, or 1 for each active neuron where the samples tell none from another."""
+    if bits.any():
+        return bits
+    if not active.any():
+        raise UserError(f"{path}: no neuron is active, so there is no graph to draw")
+    if not alone:
+        print(f"note: {path}: all samples are alike; active neurons count alike", file=sys.stderr)
+    return active.astype(float)
+
+
+def _choose(
+    path: Path, geometry: "Geometry", activity: Activity, max_nodes: int, max_edges: int
+) -> "tuple[Subgraph, int]":
+    """Return the subgraph to draw, and how many edges the list has.
+
+    The list is read twice, once for the neurons and once for the edges among them; without weights
+    the neurons do not depend on it.
+    """
+    from gelu.artifacts import edges_have_weights
+    from gelu.subgraph import EdgeCandidates, EdgesAmong, Subgraph, choose_neurons, neuron_table
+
+    bits = activity.bits
+    candidates = EdgeCandidates(bits, geometry)
+    if edges_have_weights(path):
+        _stream(path, geometry, candidates.add, "choosing neurons")
+    else:
+        print(f"note: {path} has no weights: neurons are chosen without it", file=sys.stderr)
+    neurons = choose_neurons(bits, geometry, candidates.best(), max_nodes)
+    among = EdgesAmong(neurons, bits, geometry, max_edges)
+    n_edges = _stream(path, geometry, among.add, "choosing edges")
+    table = neuron_table(neurons, activity.frequency, bits, geometry)
+    return Subgraph(table, among.table()), n_edges
+
+
+def _stream(
+    path: Path, geometry: "Geometry", add: "Callable[[EdgeBlock], None]", description: str
+) -> int:
+    """Hand every block of the edge list to `add`; return how many edges there are."""
+    from gelu.artifacts import read_edge_blocks
+    from gelu.progress import progress_bar
+
+    n_edges = 0
+    with progress_bar(description, path.stat().st_size, "B", scale=True) as bar:
+        bar.leave = False  # where a line is wrong, the error stands alone
+        for block in read_edge_blocks(path, geometry, bar.update):
+            add(block)
+            n_edges += len(block.sources)
+        bar.leave = True
+    return n_edges
+
+
+def _write(
+    target: Path,
+    model: str,
+    geometry: "Geometry",
+    activity: Activity,
+    subgraph: "Subgraph",
+    n_edges: int,
+) -> None:
+    """Write the two pictures and the two graph files, and say so."""
+    from gelu import artifacts
+    from gelu.plots.figures import png_bytes
+    from gelu.plots.graph import layered_figure, neurons_figure
+    from gelu.subgraph import to_networkx
+
+    files = artifacts.Artifacts(target, model)
+    shape = (geometry.n_layer, geometry.d_mlp)
+    active = None if activity.active is None else activity.active.reshape(shape)
+    cells = neurons_figure(activity.view, activity.frequency.reshape(shape), active)
+    layers = layered_figure(activity.view, subgraph, geometry.n_layer, n_edges)
+    graph = to_networkx(subgraph)
+    paths = [
+        artifacts.write_picture(files.path(artifacts.NEURONS_PICTURE), png_bytes(cells)),
+        artifacts.write_picture(files.path(artifacts.GRAPH_PICTURE), png_bytes(layers)),
+        artifacts.write_graphml(files.path(artifacts.GRAPHML), graph),
+        artifacts.write_gexf(files.path(artifacts.GEXF), graph),
+    ]
+    print("\n".join(map(str, paths)))
+    print(f"{len(subgraph.neurons):,} of {geometry.n_neurons:,} neurons")
+    print(f"{len(subgraph.edges):,} of {n_edges:,} edges")
+
+
+if __name__ == "__main__":
+    run_script(main)

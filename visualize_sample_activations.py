@@ -1,0 +1,186 @@
+"""Draw the neurons that were active for chosen samples of a dataset, one picture a sample.
+
+Example:
+  python visualize_sample_activations.py --dataset_dir dataset --sample_ids 0,50,200 \\
+      --export_dir sample_pictures --model_type gpt2-demo
+
+Reading a picture: each square is a layer, each cell in it a neuron of that layer's MLP: dimension 0
+top left, then row by row. --vis_mode
+  default            red cells are active (value after GELU > 0), blue ones are not; above them the
+                     sample's number, its input text, the completion so far, the token it became,
+                     and how many neurons are active in all and in each layer
+  cinematic          white cells on black ones, nothing behind them (transparent), the input text
+  cinematic_no_text  the same without text
+A cell is a whole number of pixels, never less than one: look at the picture at its own size. All
+pictures of one command have the same size, so that they can be flipped through or filmed. A line
+break in a text is shown as a sign; a character that no installed font has, as an escape (\\u4f60).
+
+Writes to --export_dir: {m}_sample_{id}_activation.png, with the mode's name at the end for the
+other modes, {m}_sample_{id}_activation_cinematic.png. Reads the dataset alone, not the model.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gelu.cli import (
+    UserError,
+    add_device_argument,
+    add_model_argument,
+    build_parser,
+    existing_directory,
+    output_directory,
+    positive_int,
+    run_script,
+)
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from gelu.models import Geometry
+    from gelu.packed import PackedActivations
+    from gelu.plots.samples import SampleText
+
+VIS_MODES = ("default", "cinematic", "cinematic_no_text")
+
+
+def main() -> None:
+    """Parse the command line and draw the samples."""
+    parser = build_parser(__doc__)
+    parser.add_argument("--dataset_dir", required=True, help="folder of the dataset script")
+    parser.add_argument(
+        "--sample_ids", required=True, metavar="IDS", help="which samples: 0,50,200 or 0-9 or both"
+    )
+    parser.add_argument("--export_dir", required=True, help="folder for the pictures")
+    add_model_argument(parser)
+    parser.add_argument(
+        "--figure_rows",
+        type=positive_int,
+        default=1,
+        metavar="N",
+        help="in how many rows the layers stand",
+    )
+    parser.add_argument("--vis_mode", choices=VIS_MODES, default="default", help="see above")
+    add_device_argument(parser, "no effect here: no model runs; all scripts accept it")
+    arguments = parser.parse_args()
+    draw_samples(
+        arguments.dataset_dir,
+        arguments.sample_ids,
+        arguments.export_dir,
+        arguments.model_type,
+        arguments.figure_rows,
+        arguments.vis_mode,
+    )
+
+
+def draw_samples(
+    dataset_dir: str,
+    sample_ids: str,
+    export_dir: str,
+    model_type: str,
+    figure_rows: int,
+    vis_mode: str,
+) -> None:
+    """Draw the named samples; nothing is drawn where one of them is not there."""
+    from gelu.artifacts import (
+        DATASET,
+        dataset_activation_file,
+        read_activation_rows,
+        read_dataset,
+        require_model_file,
+    )
+    from gelu.models import find_model
+    from gelu.sample_ids import parse_sample_ids, select_sample_ids
+
+    ranges = parse_sample_ids(sample_ids)
+    folder = existing_directory(dataset_dir, "--dataset_dir")
+    model = find_model(model_type).name
+    dataset = require_model_file(folder, model, DATASET)
+    activation_file = dataset_activation_file(folder, model)
+    geometry = _geometry(folder, model_type)
+    if figure_rows > geometry.n_layer:
+        raise UserError(f"--figure_rows {figure_rows}: the model has {geometry.n_layer} layers")
+    table = read_dataset(dataset)
+    chosen = select_sample_ids(ranges, table["sample_id"].tolist())
+    texts = _sample_texts(dataset, table, chosen)
+    activations = read_activation_rows(activation_file, geometry.n_neurons, chosen)
+    _check_counts(table, chosen, activations, geometry, activation_file)
+    target = output_directory(export_dir, "--export_dir")
+    _draw(target, model, texts, activations, geometry, figure_rows, vis_mode)
+
+
+def _geometry(folder: Path, model_type: str) -> "Geometry":
+    """Return the geometry from the dataset's own tables, or where it has none, from the model."""
+    from gelu.artifacts import find_geometry
+    from gelu.models import find_model, read_geometry
+
+    source = find_model(model_type)
+    return find_geometry(folder, source.name) or read_geometry(source)
+
+
+def _sample_texts(path: Path, table: "pd.DataFrame", chosen: list[int]) -> "list[SampleText]":
+    """Return what the dataset says about each chosen sample."""
+    from gelu.completions import completions_so_far
+    from gelu.plots.samples import SampleText
+
+    if "input_text" not in table.columns:
+        raise UserError(f"{path}: the column input_text is missing")
+    completions = completions_so_far(table, chosen)
+    rows = table.set_index("sample_id").loc[chosen]
+    fields = zip(chosen, rows["input_text"], completions, rows["output"], strict=True)
+    return [SampleText(*values) for values in fields]
+
+
+def _check_counts(
+    table: "pd.DataFrame",
+    chosen: list[int],
+    activations: "PackedActivations",
+    geometry: "Geometry",
+    activation_file: Path,
+) -> None:
+    """Refuse activations that are not those of the table: their counts would disagree."""
+    columns = [f"layer_{layer}_num_active_neurons" for layer in range(geometry.n_layer)]
+    stated = [name for name in columns if name in table.columns]
+    counts = activations.layer_counts(geometry.n_layer)
+    rows = table.set_index("sample_id").loc[chosen]
+    for layer, name in enumerate(columns):
+        if len(stated) != len(columns):
+            break
+        for sample_id, said, found in zip(chosen, rows[name], counts[:, layer], strict=True):
+            if said != found:
+                raise UserError(
+                    f"{activation_file}: sample {sample_id} has {found} active neurons in layer "
+                    f"{layer}, the dataset CSV says {said}: they are not of the same run"
+                )
+
+
+def _draw(
+    target: Path,
+    model: str,
+    texts: "Sequence[SampleText]",
+    activations: "PackedActivations",
+    geometry: "Geometry",
+    figure_rows: int,
+    vis_mode: str,
+) -> None:
+    """Draw and write one picture a sample; activations: a row a text, in their order."""
+    from gelu.artifacts import Artifacts, write_picture
+    from gelu.plots.figures import png_bytes
+    from gelu.plots.samples import sample_figure, sample_layout
+    from gelu.progress import progress_bar
+
+    layout = sample_layout(texts, geometry, figure_rows, vis_mode)
+    suffix = "" if vis_mode == "default" else f"_{vis_mode}"
+    files = Artifacts(target, model)
+    with progress_bar("drawing samples", len(texts), "picture") as bar:
+        for row, text in enumerate(texts):
+            active = activations.rows([row]).reshape(geometry.n_layer, geometry.d_mlp)
+            png = png_bytes(sample_figure(model, text, active, layout))
+            path = files.path(f"sample_{text.sample_id}_activation{suffix}.png")
+            write_picture(path, png)
+            bar.write(f"{path}: {active.sum():,} of {active.size:,} neurons active")
+            bar.update(1)
+
+
+if __name__ == "__main__":
+    run_script(main)
