@@ -1,13 +1,14 @@
-# Each target does what it needs first: on a machine with Python 3.11, make and pip, `make test`
-# works from a fresh clone.
+# Each target does what it needs first: on a machine with Python 3.11, make and pip, `make demo` and
+# `make test` work from a fresh clone.
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 RUN := $(VENV)/bin/python
 READY := $(VENV)/.installed
 OUT := demo_output
+MODEL := gpt2-demo
 
-.PHONY: setup test lint clean
+.PHONY: setup demo test lint bench model clean
 
 setup: $(READY)
 
@@ -17,6 +18,26 @@ $(READY): requirements.txt
 	$(RUN) -m pip install --quiet --disable-pip-version-check --requirement requirements.txt
 	touch $@
 
+demo: $(READY)
+	rm -rf $(OUT)
+	$(RUN) generate_activation_dataset.py --model_type $(MODEL) \
+		--input_csv parcellation_datasets/test_1.csv --export_dir $(OUT)/dataset --seed 42
+	$(RUN) a_generate_gelu_graph.py --model_type $(MODEL) --output_dir $(OUT)/gelu_graph
+	$(RUN) b_trace_gelu_activations.py --model_type $(MODEL) \
+		--input_text "I think love is" --output_dir $(OUT)/activations
+	for mode in default cinematic cinematic_no_text; do \
+		$(RUN) visualize_sample_activations.py --model_type $(MODEL) --dataset_dir $(OUT)/dataset \
+			--sample_ids 0,50,200 --export_dir $(OUT)/samples --vis_mode $$mode || exit 1; \
+	done
+	$(RUN) visualize_gelu_graph.py --model_type $(MODEL) --graph_dir $(OUT)/dataset \
+		--activation_file $(OUT)/dataset/$(MODEL)_neuron_activations.pickle --output_dir $(OUT)/graph
+	@echo
+	@echo "Open these:"
+	@echo "  $(OUT)/samples/$(MODEL)_sample_0_activation.png    the neurons behind one generated token"
+	@echo "  $(OUT)/graph/$(MODEL)_gelu_graph_neurons.png       every neuron, by how often it is active"
+	@echo "  $(OUT)/graph/$(MODEL)_gelu_graph.png               the most telling neurons and their edges"
+	@echo "  $(OUT)/dataset/$(MODEL)_activation_dataset.csv     one row for each generated token"
+
 test: lint
 	$(RUN) -m pytest
 
@@ -24,6 +45,14 @@ lint: $(READY)
 	$(RUN) -m ruff format --check .
 	$(RUN) -m ruff check .
 	$(RUN) -m mypy
+
+bench: $(READY)
+	$(RUN) benchmarks/recording_while_generating.py
+
+# Writes the training text, trains gpt2-demo from scratch and measures it: about half an hour.
+model: $(READY)
+	$(RUN) models/gpt2-demo/training/train.py
+	$(RUN) models/gpt2-demo/training/card.py
 
 clean:
 	rm -rf $(OUT) .pytest_cache .mypy_cache .ruff_cache .hypothesis
