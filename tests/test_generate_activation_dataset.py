@@ -16,6 +16,7 @@ import torch
 
 from gelu.artifacts import read_dataset
 from gelu.models import find_model, load_model, load_tokenizer
+from gelu.sampling import token_uniforms
 from tests.helpers import (
     ROOT,
     own_gelu,
@@ -183,23 +184,53 @@ def test_prompts_are_repeated_exactly_and_counts_are_right(dataset: Dataset) -> 
     assert {row["input_text"] for row in plain} == {text for text, _, _ in PROMPTS}
 
 
+def assert_same_but_for_rounding(one: Dataset, other: Dataset, model: str) -> None:
+    """Compare two runs of one CSV with different batches, whose logits differ in the last digits.
+
+    Completions must be alike, or part where the uniform number is that close to the border of two
+    tokens; up to there active sets must be alike, or differ where the value is that close to 0.
+    """
+    network, tokenizer = load_model(find_model(model), "cpu"), load_tokenizer(find_model(model))
+    near_zero = (recomputed(network, tokenizer, one)[0].abs() < NEAR_ZERO).numpy()
+    parted = 0
+    for (_, rows), (_, others) in zip(one.completions(), other.completions(), strict=True):
+        ids, other_ids = rows["output_id"].to_numpy(), others["output_id"].to_numpy()
+        alike = len(ids) if (ids == other_ids).all() else int((ids != other_ids).argmax())
+        shown = rows["sample_id"].to_numpy()[: alike + 1]
+        differing = one.matrix[shown] != other.matrix[shown]
+        assert near_zero[shown][differing].all()
+        if alike < len(ids):
+            parted += 1
+            assert_at_a_border(network, tokenizer, rows, other_ids[alike], alike)
+    assert parted <= 1
+
+
+def assert_at_a_border(
+    network: Any, tokenizer: Any, rows: pd.DataFrame, other_id: int, step: int
+) -> None:
+    text, ids = rows["input_text"].iloc[0], rows["output_id"].tolist()
+    context = torch.tensor([tokenizer.encode(text) + ids[:step]])
+    with torch.no_grad():
+        logits = network(context, use_cache=False).logits[0, -1].double()
+    cdf = (logits / 0.8).softmax(-1).cumsum(-1).numpy()
+    number = int(rows["prompt_sample_idx"].iloc[0])
+    uniform = token_uniforms(42, text, number, step + 1)[step]
+    first, last = sorted((ids[step], int(other_id)))
+    assert np.allclose(cdf[first:last], uniform, rtol=0, atol=NEAR_ZERO)
+
+
 @pytest.mark.parametrize("batch_size", [1, 4])
 def test_batches_do_not_show(
     work: Path, model: Path, prompts: Path, dataset: Dataset, batch_size: int
 ) -> None:
     other = generate(model, prompts, work / f"batch{batch_size}", "--batch_size", batch_size)
-    assert other.outputs() == dataset.outputs()
-    source = find_model(str(model))
-    values, _ = recomputed(load_model(source, "cpu"), load_tokenizer(source), dataset)
-    differing = other.matrix != dataset.matrix
-    assert (values.abs().numpy()[differing] < NEAR_ZERO).all()
+    assert_same_but_for_rounding(dataset, other, str(model))
 
 
 def test_batches_do_not_show_on_the_shipped_model(work: Path, demo: Dataset) -> None:
     path = ROOT / "parcellation_datasets" / "test_1.csv"
     other = generate("gpt2-demo", path, work / "demo4", "--batch_size", 4)
-    assert other.outputs() == demo.outputs()
-    assert (other.matrix != demo.matrix).mean() < 1e-5
+    assert_same_but_for_rounding(demo, other, "gpt2-demo")
 
 
 def test_other_rows_do_not_change_a_completion(work: Path, model: Path, dataset: Dataset) -> None:
