@@ -97,18 +97,19 @@ def add_edge_arguments(parser: argparse.ArgumentParser, kinds: Sequence[str], de
     )
 
 
-def positive_int(text: str) -> int:
-    """Parse a whole number of 1 or more; an argparse `type`."""
-    if re.fullmatch(r"[0-9]{1,18}", text) is None or int(text) == 0:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of 1 or more")
-    return int(text)
+def whole_number(least: int) -> Callable[[str], int]:
+    """Return an argparse `type` that parses a whole number of `least` (0 or more) or more."""
+
+    def parse(text: str) -> int:
+        if re.fullmatch(r"[0-9]{1,18}", text) is None or int(text) < least:
+            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of {least} or more")
+        return int(text)
+
+    return parse
 
 
-def non_negative_int(text: str) -> int:
-    """Parse a whole number of 0 or more; an argparse `type`."""
-    if re.fullmatch(r"[0-9]{1,18}", text) is None:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of 0 or more")
-    return int(text)
+positive_int = whole_number(1)
+non_negative_int = whole_number(0)
 
 
 def non_negative_float(text: str) -> float:

@@ -290,7 +290,7 @@ def test_user_errors_are_one_line(script: str, arguments: list[str]) -> None:
 def test_help_shows_examples_and_defaults() -> None:
     command = [sys.executable, str(FOLDER / "training" / "train.py"), "--help"]
     text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    assert "examples:" in text and "--corpus_mb" in text and "default:" in text
+    assert "Examples:" in text and "--corpus_mb" in text and "default:" in text
 
 
 def rows_of(path: Path) -> list[dict[str, str]]:

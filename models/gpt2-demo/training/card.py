@@ -1,6 +1,6 @@
 """Evaluate the stored model and write evaluation.json and the model card README.md beside it.
 
-examples:
+Examples:
   python models/gpt2-demo/training/card.py
   python models/gpt2-demo/training/card.py --model_dir /tmp/tiny --documents 200
 """
@@ -10,7 +10,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from train import HERE, MEGABYTE, Help, Parser, at_least
+from train import HERE, MEGABYTE, build_parser, run_script, whole_number
 
 if TYPE_CHECKING:
     import numpy as np
@@ -25,12 +25,12 @@ BY_KIND = ("gpt2-demo", "3-gram", "5-gram")
 
 def parse(argv: list[str] | None = None) -> argparse.Namespace:
     """Return the arguments."""
-    parser = Parser(description=__doc__, formatter_class=Help)
+    parser = build_parser(__doc__)
     parser.add_argument("--model_dir", type=Path, default=HERE.parent, help="the model's folder")
     parser.add_argument(
-        "--documents", type=at_least(10), default=1500, help="number of held-out documents"
+        "--documents", type=whole_number(10), default=1500, help="number of held-out documents"
     )
-    parser.add_argument("--threads", type=at_least(1), default=2, help="threads and processes")
+    parser.add_argument("--threads", type=whole_number(1), default=2, help="threads and processes")
     args = parser.parse_args(argv)
     if not (args.model_dir / "training.json").is_file():
         parser.error(f"{args.model_dir} holds no training.json; run train.py first")
@@ -175,4 +175,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_script(main)

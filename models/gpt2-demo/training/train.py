@@ -1,6 +1,6 @@
 """Train the demo model from scratch: write the text, fit the tokenizer, train, store.
 
-examples:
+Examples:
   python models/gpt2-demo/training/train.py
   python models/gpt2-demo/training/train.py --steps 300 --corpus_mb 6 --output_dir /tmp/tiny
 """
@@ -12,53 +12,32 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
+
+HERE = Path(__file__).resolve().parent
+sys.path.append(str(HERE.parents[2]))
+
+from gelu.cli import build_parser, run_script, whole_number  # noqa: E402  (found by the line above)
 
 if TYPE_CHECKING:
     import numpy as np
     from tokenizers import Tokenizer
     from transformers import GPT2LMHeadModel
 
-HERE = Path(__file__).resolve().parent
-MODEL_FILES = ("config.json", "generation_config.json", "model.safetensors", "tokenizer.json",
-               "tokenizer_config.json")  # fmt: skip
 TOKENIZER_MB = 4
 MEGABYTE = 1_000_000
 
 
-class Parser(argparse.ArgumentParser):
-    """A parser whose error is one line on stderr and exit code 2."""
-
-    def error(self, message: str) -> NoReturn:
-        """Print the error and leave."""
-        print(f"{self.prog}: error: {message}", file=sys.stderr)
-        raise SystemExit(2)
-
-
-class Help(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpFormatter):
-    """Show defaults, and keep the line breaks of the examples."""
-
-
-def at_least(low: int) -> Callable[[str], int]:
-    """Return a reader of whole numbers that are not below a bound."""
-
-    def read(text: str) -> int:
-        value = int(text) if text.lstrip("-").isdigit() else low - 1
-        if value < low:
-            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least {low}")
-        return value
-
-    return read
-
-
 def parse(argv: list[str] | None = None) -> argparse.Namespace:
     """Return the arguments."""
-    parser = Parser(description=__doc__, formatter_class=Help)
-    parser.add_argument("--seed", type=at_least(0), default=0, help="seed of text and weights")
-    parser.add_argument("--steps", type=at_least(1), default=7200, help="optimiser steps")
-    parser.add_argument("--batch_size", type=at_least(2), default=8, help="windows of 256 tokens")
-    parser.add_argument("--corpus_mb", type=at_least(5), default=48, help="megabytes of text")
-    parser.add_argument("--threads", type=at_least(1), default=2, help="threads and processes")
+    parser = build_parser(__doc__)
+    parser.add_argument("--seed", type=whole_number(0), default=0, help="seed of text and weights")
+    parser.add_argument("--steps", type=whole_number(1), default=7200, help="optimiser steps")
+    parser.add_argument(
+        "--batch_size", type=whole_number(2), default=8, help="windows of 256 tokens"
+    )
+    parser.add_argument("--corpus_mb", type=whole_number(5), default=48, help="megabytes of text")
+    parser.add_argument("--threads", type=whole_number(1), default=2, help="threads and processes")
     parser.add_argument(
         "--output_dir", type=Path, default=HERE.parent, help="folder for the model's files"
     )
@@ -66,7 +45,7 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
         "--checkpoint_dir", type=Path, default=None, help="folder for a model every few minutes"
     )
     parser.add_argument(
-        "--checkpoint_minutes", type=at_least(1), default=3, help="minutes between checkpoints"
+        "--checkpoint_minutes", type=whole_number(1), default=3, help="minutes between checkpoints"
     )
     args = parser.parse_args(argv)
     if args.output_dir.exists() and not args.output_dir.is_dir():
@@ -183,4 +162,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_script(main)
