@@ -145,7 +145,7 @@ def _fetch(source: ModelSource, patterns: tuple[str, ...]) -> Path:
     try:
         return Path(snapshot_download(source.hub_id, allow_patterns=list(patterns)))
     except (OSError, ValueError) as error:  # unreachable, unknown, gated, or no valid id
-        reason = " ".join(str(error).split())[:160]
+        reason = str(error).strip().split("\n")[0]
         raise UserError(
             f"--model_type {source.hub_id}: tried the hub and the local cache for model "
             f"'{source.hub_id}' ({type(error).__name__}: {reason}); {OFFLINE_ADVICE}"
