@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gelu import safe_pickle
@@ -33,7 +33,6 @@ matrices = st.tuples(st.integers(0, 9), st.integers(1, 70), st.integers(0, 2**32
 )
 
 
-@settings(max_examples=50, deadline=None)
 @given(matrices, st.integers(1, 200), st.data())
 def test_activations_come_back_from_every_format(
     tmp_path_factory: pytest.TempPathFactory,
@@ -98,7 +97,6 @@ def test_a_neuron_table_with_gaps_is_refused(tmp_path: Path, rows: list[str]) ->
 HARD_TEXTS = ["NA", "null", '"', ",", "\n", "\r", "\r\n", " ", "", "\x00", "nan", "\ufffd", "é😀"]
 
 
-@settings(max_examples=100, deadline=None)
 @given(st.lists(st.sampled_from(HARD_TEXTS) | st.text(st.characters(codec="utf-8")), min_size=1))
 def test_any_token_survives_the_csv(
     tmp_path_factory: pytest.TempPathFactory, texts: list[str]
@@ -116,8 +114,9 @@ def test_any_token_survives_the_csv(
     )
     path = Artifacts(folder, "m").write_dataset(table)
     pd.testing.assert_frame_equal(read_dataset(path), table, check_dtype=False)
-    plain = pd.read_csv(path, keep_default_na=False)
-    assert plain["output"].astype(str).tolist() == texts or all(t.isdigit() for t in texts)
+    # Without a dtype pandas takes a column for numbers where every token looks like one.
+    plain = pd.read_csv(path, keep_default_na=False, dtype=str)
+    assert plain["output"].tolist() == texts
 
 
 def test_a_damaged_dataset_is_refused(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "models" / "gpt2-demo" / "training"))
@@ -391,7 +391,6 @@ def test_conjugate(verb: str, tense: str, plural: bool, negated: bool, form: str
 
 
 @given(st.integers(0, 999))
-@settings(max_examples=60, deadline=None)
 def test_number_words_are_distinct(value: int) -> None:
     assert NUMBERS[english.number_word(value)] == value
 

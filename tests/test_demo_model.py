@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from safetensors import safe_open
 from transformers import AutoModelForCausalLM, AutoTokenizer, GPT2LMHeadModel
@@ -68,7 +68,6 @@ def test_shipped_files_hold_no_absolute_paths() -> None:
 
 
 @given(st.text(max_size=80))
-@settings(max_examples=150, deadline=None)
 def test_tokenizer_gives_every_text_back(text: str) -> None:
     if tokens.END not in text:
         assert (
@@ -194,7 +193,6 @@ def test_ngram_order_is_checked() -> None:
 
 
 @given(st.text(alphabet="ab .\n", max_size=60), st.integers(0, 99))
-@settings(max_examples=80, deadline=None)
 def test_cuts_lose_nothing(text: str, seed: int) -> None:
     import random
 

@@ -12,7 +12,7 @@ import networkx as nx
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gelu.artifacts import Artifacts
@@ -39,7 +39,6 @@ def full_by_definition(geometry: Geometry) -> str:
     )
 
 
-@settings(max_examples=60, deadline=None)
 @given(st.integers(1, 14), st.integers(1, 40))
 def test_full_edges_are_every_pair_of_neighbouring_layers(n_layer: int, d_mlp: int) -> None:
     geometry = Geometry(n_layer, 4, d_mlp, 8)
@@ -145,7 +144,6 @@ def test_blocks_of_sources_do_not_show(tmp_path: Path, monkeypatch: pytest.Monke
     assert sum(told) == 2 * 64
 
 
-@settings(max_examples=200, deadline=None)
 @given(
     st.integers(1, 6).flatmap(
         lambda width: st.lists(

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gelu.packed import PackedActivations
@@ -14,7 +14,6 @@ matrices = st.tuples(st.integers(0, 12), st.integers(1, 40), st.integers(0, 2**3
 )
 
 
-@settings(max_examples=100, deadline=None)
 @given(matrices, st.integers(1, 200))
 def test_counts_and_rows(matrix: np.ndarray[Any, np.dtype[np.bool_]], block_bytes: int) -> None:
     packed = PackedActivations.from_bool(matrix)
