@@ -87,11 +87,12 @@ def _print_layers(active: Any) -> None:
 
 
 def _print_likeliest(tokenizer: Any, probabilities: Any) -> None:
+    from gelu.models import decode_token
+
     likeliest = probabilities.topk(min(N_LIKELIEST, len(probabilities)))
     print("likeliest next tokens:")
     for probability, token_id in zip(*map(list, likeliest), strict=True):
-        token = tokenizer.decode([int(token_id)], clean_up_tokenization_spaces=False)
-        print(f"  {float(probability):6.1%}  {token!r}")
+        print(f"  {float(probability):6.1%}  {decode_token(tokenizer, int(token_id))!r}")
 
 
 if __name__ == "__main__":

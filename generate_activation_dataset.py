@@ -37,7 +37,9 @@ from gelu.cli import (
 )
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
+    from numpy.typing import NDArray
 
     from gelu.artifacts import Artifacts
     from gelu.generation import Completion, Generated
@@ -119,16 +121,19 @@ def _generate_and_write(
 
     device = pick_device(options.device)
     options = replace(options, batch_size=_batch_size(options, device, geometry, prompts))
+    # Before the tokens are written, so that it names the files that were read, not later ones.
+    run = _describe_run(input_csv, source, geometry, options, prompts)
     plan = plan_completions(prompts)
     model = load_model(source, device)
     generated = _generate(model, prompts, plan, geometry, options)
     table = dataset_table(prompts, plan, generated, tokenizer, geometry)
-    paths = _write_samples(files, table, generated.activations, geometry)
+    counts = generated.activations.counts()
+    paths = _write_samples(files, table, generated.activations, counts, geometry)
     paths += _write_graph(files, model, geometry, options)
-    paths.append(files.write_run(_describe_run(input_csv, source, geometry, options, prompts)))
+    paths.append(files.write_run(run))
     for path in paths:
         print(path)
-    _print_headline(prompts, generated, geometry)
+    _print_headline(len(prompts), len(table), counts)
 
 
 def _n_samples(prompts: "Sequence[Prompt]") -> int:
@@ -176,6 +181,7 @@ def _write_samples(
     files: "Artifacts",
     table: "pd.DataFrame",
     activations: "PackedActivations",
+    counts: "NDArray[np.int64]",
     geometry: "Geometry",
 ) -> list[Path]:
     from gelu.progress import progress_bar
@@ -186,7 +192,7 @@ def _write_samples(
         lambda: files.write_pickle(sample_ids, activations),
         lambda: files.write_json(sample_ids, activations),
         lambda: files.write_matrix(sample_ids, activations),
-        lambda: files.write_frequency(activations, geometry),
+        lambda: files.write_frequency(counts, len(activations), geometry),
     )
     paths = []
     with progress_bar("files", len(writers), "file") as bar:
@@ -244,16 +250,12 @@ def _describe_run(
     }
 
 
-def _print_headline(
-    prompts: "Sequence[Prompt]", generated: "Generated", geometry: "Geometry"
-) -> None:
-    counts = generated.activations.counts()
-    share = counts.sum() / (len(generated.activations) * geometry.n_neurons)
+def _print_headline(n_prompts: int, n_samples: int, counts: "NDArray[np.int64]") -> None:
+    share = counts.sum() / (n_samples * len(counts))
     print(
-        f"{len(prompts):,} prompts, {len(generated.activations):,} samples, "
-        f"{geometry.n_neurons:,} neurons: {share:.1%} active on average, "
-        f"{int((counts == 0).sum()):,} never, "
-        f"{int((counts == len(generated.activations)).sum()):,} always"
+        f"{n_prompts:,} prompts, {n_samples:,} samples, {len(counts):,} neurons: "
+        f"{share:.1%} active on average, {int((counts == 0).sum()):,} never, "
+        f"{int((counts == n_samples).sum()):,} always"
     )
 
 

@@ -85,19 +85,21 @@ def draw_samples(
     from gelu.artifacts import (
         DATASET,
         dataset_activation_file,
+        find_geometry,
         read_activation_rows,
         read_dataset,
         require_model_file,
     )
-    from gelu.models import find_model
+    from gelu.models import find_model, read_geometry
     from gelu.sample_ids import parse_sample_ids, select_sample_ids
 
     ranges = parse_sample_ids(sample_ids)
     folder = existing_directory(dataset_dir, "--dataset_dir")
-    model = find_model(model_type).name
+    source = find_model(model_type)
+    model = source.name
     dataset = require_model_file(folder, model, DATASET)
     activation_file = dataset_activation_file(folder, model)
-    geometry = _geometry(folder, model_type)
+    geometry = find_geometry(folder, model) or read_geometry(source)
     if figure_rows > geometry.n_layer:
         raise UserError(f"--figure_rows {figure_rows}: the model has {geometry.n_layer} layers")
     table = read_dataset(dataset)
@@ -107,15 +109,6 @@ def draw_samples(
     _check_counts(table, chosen, activations, geometry, activation_file)
     target = output_directory(export_dir, "--export_dir")
     _draw(target, model, texts, activations, geometry, figure_rows, vis_mode)
-
-
-def _geometry(folder: Path, model_type: str) -> "Geometry":
-    """Return the geometry from the dataset's own tables, or where it has none, from the model."""
-    from gelu.artifacts import find_geometry
-    from gelu.models import find_model, read_geometry
-
-    source = find_model(model_type)
-    return find_geometry(folder, source.name) or read_geometry(source)
 
 
 def _sample_texts(path: Path, table: "pd.DataFrame", chosen: list[int]) -> "list[SampleText]":
@@ -139,19 +132,21 @@ def _check_counts(
     activation_file: Path,
 ) -> None:
     """Refuse activations that are not those of the table: their counts would disagree."""
+    import numpy as np
+
     columns = [f"layer_{layer}_num_active_neurons" for layer in range(geometry.n_layer)]
-    stated = [name for name in columns if name in table.columns]
+    if not set(columns) <= set(table.columns):
+        return
     counts = activations.layer_counts(geometry.n_layer)
-    rows = table.set_index("sample_id").loc[chosen]
-    for layer, name in enumerate(columns):
-        if len(stated) != len(columns):
-            break
-        for sample_id, said, found in zip(chosen, rows[name], counts[:, layer], strict=True):
-            if said != found:
-                raise UserError(
-                    f"{activation_file}: sample {sample_id} has {found} active neurons in layer "
-                    f"{layer}, the dataset CSV says {said}: they are not of the same run"
-                )
+    stated = table.set_index("sample_id").loc[chosen, columns].to_numpy()
+    wrong = np.argwhere((stated != counts).T)
+    if len(wrong):
+        layer, row = wrong[0]
+        raise UserError(
+            f"{activation_file}: sample {chosen[row]} has {counts[row, layer]} active neurons in "
+            f"layer {layer}, the dataset CSV says {stated[row, layer]}: they are not of the same "
+            "run"
+        )
 
 
 def _draw(

@@ -8,7 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from gelu.generation import Completion, Generated
-from gelu.models import Geometry
+from gelu.models import Geometry, decode_token
 from gelu.prompts import Prompt
 
 
@@ -52,9 +52,6 @@ def dataset_table(
 
 
 def decode_each(tokenizer: Any, token_ids: NDArray[np.int64]) -> list[str]:
-    """Return each token's text by itself; bytes that are no UTF-8 alone become U+FFFD."""
-    texts = {
-        token_id: tokenizer.decode([token_id], clean_up_tokenization_spaces=False)
-        for token_id in np.unique(token_ids).tolist()
-    }
+    """Return each token's text by itself, decoding each distinct one once."""
+    texts = {token: decode_token(tokenizer, token) for token in np.unique(token_ids).tolist()}
     return [texts[token_id] for token_id in token_ids.tolist()]

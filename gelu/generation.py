@@ -1,7 +1,8 @@
 """Batched generation that records, for each token, the neurons active where it was predicted.
 
     plan = plan_completions(prompts)
-    generated = generate(model, prompts, plan_batches(prompts, plan, 64), settings)
+    batches = plan_batches(prompts, plan, batch_size=64)
+    generated = generate(model, prompts, batches, geometry, settings)
 
 Prompts of several lengths share a batch by left padding. Each prompt is read once a batch and its
 key-value cache handed to all its completions. No files are opened here.

@@ -14,6 +14,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -133,6 +134,7 @@ def _read_config(folder: Path) -> dict[str, Any]:
     return config
 
 
+@cache  # each look-up of a hub model asks the hub
 def _fetch(source: ModelSource, patterns: tuple[str, ...]) -> Path:
     """Return a local folder that holds the source's files of these patterns."""
     if source.folder is not None:
@@ -207,6 +209,12 @@ def encode_text(tokenizer: Any, text: str, geometry: Geometry, place: str) -> tu
             f"has {geometry.vocab_size}; the two of --model_type do not belong together"
         )
     return token_ids
+
+
+def decode_token(tokenizer: Any, token_id: int) -> str:
+    """Return one token's text; bytes that are no UTF-8 by themselves become U+FFFD."""
+    text: str = tokenizer.decode([token_id], clean_up_tokenization_spaces=False)
+    return text
 
 
 def load_model(source: ModelSource, device: str) -> Any:

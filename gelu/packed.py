@@ -17,6 +17,11 @@ from numpy.typing import NDArray
 BLOCK_BYTES = 1 << 25
 
 
+def rows_in_block(n_neurons: int) -> int:
+    """Return how many rows of a bool matrix (rows, n_neurons) to hold at a time, at least 1."""
+    return max(1, BLOCK_BYTES // max(1, n_neurons))
+
+
 @dataclass(frozen=True)
 class PackedActivations:
     """bits: (n, ceil(n_neurons / 8)) uint8, row-wise `np.packbits` of value > 0."""
@@ -54,7 +59,7 @@ class PackedActivations:
 
     def blocks(self) -> Iterator[tuple[int, NDArray[np.bool_]]]:
         """Yield (first row, bool block) over all rows, a block at most 32 MB."""
-        step = max(1, BLOCK_BYTES // max(1, self.n_neurons))
+        step = rows_in_block(self.n_neurons)
         for start in range(0, len(self), step):
             yield start, self.rows(slice(start, start + step))
 

@@ -5,10 +5,10 @@
     for block in read_edge_blocks(path, geometry):
         candidates.add(block)
     neurons = choose_neurons(bits, geometry, candidates.best(), max_nodes=200)
-    among = EdgesAmong(neurons, bits, geometry)
+    among = EdgesAmong(neurons, bits, geometry, max_edges=400)
     for block in read_edge_blocks(path, geometry):
         among.add(block)
-    edges = among.strongest(max_edges=400)
+    edges = among.table()
 
 How telling a neuron is, in bits: over a dataset, the entropy of its being active or not (a neuron
 that is always or never on tells nothing); in one sample of a dataset, the surprisal of its being

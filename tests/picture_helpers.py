@@ -48,7 +48,7 @@ def write_dataset(
     files.write_pickle(ids, packed)
     files.write_json(ids, packed)
     files.write_matrix(ids, packed)
-    files.write_frequency(packed, geometry)
+    files.write_frequency(packed.counts(), n_samples, geometry)
     files.write_attributes(geometry)
     return files
 

@@ -75,7 +75,7 @@ def test_pickled_ids_are_plain_ints_also_beyond_two_bytes(tmp_path: Path) -> Non
 def test_frequency_lists_every_neuron(tmp_path: Path) -> None:
     matrix = np.array([[1, 0, 0, 1], [1, 0, 1, 0], [1, 0, 0, 0]], bool)
     files = Artifacts(tmp_path, "m")
-    path = files.write_frequency(PackedActivations.from_bool(matrix), Geometry(2, 1, 2, 8))
+    path = files.write_frequency(matrix.sum(axis=0), len(matrix), Geometry(2, 1, 2, 8))
     assert path.read_text().splitlines() == [
         "neuron_id,layer,dimension,activation_count,activation_frequency",
         "0,0,0,3,1.0",

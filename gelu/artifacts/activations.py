@@ -16,7 +16,7 @@ from gelu import safe_pickle
 from gelu.artifacts.files import read_text
 from gelu.artifacts.writers import MATRIX, PICKLE, Artifacts
 from gelu.cli import UserError
-from gelu.packed import PackedActivations
+from gelu.packed import PackedActivations, rows_in_block
 
 ACTIVATION_ENDINGS = (".pickle", ".pkl", ".json")
 
@@ -182,7 +182,7 @@ def _matrix_blocks(archive: zipfile.ZipFile) -> Iterator[NDArray[np.bool_]]:
         shape, fortran_order, dtype = np.lib.format.read_array_header_1_0(member)
         if len(shape) != 2 or fortran_order or dtype != np.dtype(bool):
             raise ValueError(f"matrix is {dtype} of shape {shape}")
-        step = max(1, (1 << 25) // max(1, shape[1]))
+        step = rows_in_block(shape[1])
         for start in range(0, shape[0], step):
             rows = min(step, shape[0] - start)
             data = member.read(rows * shape[1])

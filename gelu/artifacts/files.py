@@ -18,8 +18,7 @@ def complete_file(path: Path, size: int | None = None) -> Iterator[IO[bytes]]:
 
     size: the bytes to come, where known; a disk that cannot hold them is refused beforehand.
     """
-    if size is not None and shutil.disk_usage(path.parent).free < size:
-        free = shutil.disk_usage(path.parent).free
+    if size is not None and (free := shutil.disk_usage(path.parent).free) < size:
         raise UserError(
             f"{path}: needs {size:,} bytes and the disk has {free:,} free; make room or choose "
             "another folder"

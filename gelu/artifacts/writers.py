@@ -109,15 +109,18 @@ class Artifacts:
                 _write_array(archive, name, array.dtype, array.shape, [array])
         return path
 
-    def write_frequency(self, activations: PackedActivations, geometry: Geometry) -> Path:
-        """Write how often each neuron is active, never-active ones included."""
+    def write_frequency(
+        self, counts: NDArray[np.int64], n_samples: int, geometry: Geometry
+    ) -> Path:
+        """Write how often each neuron is active, never-active ones included.
+
+        counts: (n_neurons,), in how many of the `n_samples` samples each is active.
+        """
         path = self.path(FREQUENCY)
-        counts = activations.counts().tolist()
-        n_samples = max(1, len(activations))
         lines = (
             f"{neuron},{neuron // geometry.d_mlp},{neuron % geometry.d_mlp},"
-            f"{count},{count / n_samples!r}\n"
-            for neuron, count in enumerate(counts)
+            f"{count},{count / max(1, n_samples)!r}\n"
+            for neuron, count in enumerate(counts.tolist())
         )
         header = b"neuron_id,layer,dimension,activation_count,activation_frequency\n"
         write_bytes(path, [header, "".join(lines).encode()])

@@ -1,7 +1,7 @@
 """The two pictures of a model's neurons: all of them as cells, and a few as a layered graph.
 
     figure = neurons_figure(view, frequency, active)             # each (n_layer, d_mlp)
-    figure = layered_figure(view, subgraph, n_layer)
+    figure = layered_figure(view, subgraph, n_layer, n_edges)
 
 Sizes are in pixels, y downwards.
 """

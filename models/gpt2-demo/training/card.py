@@ -12,6 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 from train import HERE, MEGABYTE, build_parser, run_script, whole_number
 
+# train.py has put the repository's root on the path.
+from gelu.artifacts import write_bytes
+from gelu.models import geometry_from_config
+
 if TYPE_CHECKING:
     import numpy as np
     from tokenizers import Tokenizer
@@ -112,10 +116,11 @@ def means(bits: "dict[str, np.ndarray]") -> dict[str, float]:
 def describe(model: "GPT2LMHeadModel", folder: Path) -> dict[str, int]:
     """Return the model's size."""
     config = model.config
+    geometry = geometry_from_config(config.to_dict())
     return {
         "parameters": sum(weight.numel() for weight in model.parameters()),
-        "layers": config.n_layer,
-        "neurons_per_layer": config.n_inner or 4 * config.n_embd,
+        "layers": geometry.n_layer,
+        "neurons_per_layer": geometry.d_mlp,
         "heads": config.n_head,
         "width": config.n_embd,
         "positions": config.n_positions,
@@ -154,13 +159,6 @@ def render(numbers: dict[str, Any]) -> str:
     )  # fmt: skip
 
 
-def write(path: Path, text: str) -> None:
-    """Write a file beside its place and rename it when it is complete."""
-    beside = path.with_name(f".{path.name}.partial")
-    beside.write_text(text, encoding="utf-8")
-    beside.replace(path)
-
-
 def main() -> None:
     """Write evaluation.json and README.md into the model's folder."""
     args = parse()
@@ -168,10 +166,9 @@ def main() -> None:
 
     logging.disable_progress_bar()
     numbers = measure(args)
-    write(
-        args.model_dir / "evaluation.json", json.dumps(numbers, indent=2, ensure_ascii=False) + "\n"
-    )
-    write(args.model_dir / "README.md", render(numbers))
+    evaluation = json.dumps(numbers, indent=2, ensure_ascii=False) + "\n"
+    write_bytes(args.model_dir / "evaluation.json", [evaluation.encode()])
+    write_bytes(args.model_dir / "README.md", [render(numbers).encode()])
 
 
 if __name__ == "__main__":
