@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 HERE = Path(__file__).resolve().parent
 sys.path.append(str(HERE.parents[2]))
 
-from gelu.cli import build_parser, run_script, whole_number  # noqa: E402  (found by the line above)
+from gelu.cli import build_parser, output_directory, run_script, whole_number  # noqa: E402  (found by the line above)
 
 if TYPE_CHECKING:
     import numpy as np
@@ -48,8 +48,7 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
         "--checkpoint_minutes", type=whole_number(1), default=3, help="minutes between checkpoints"
     )
     args = parser.parse_args(argv)
-    if args.output_dir.exists() and not args.output_dir.is_dir():
-        parser.error(f"--output_dir {args.output_dir} is not a folder")
+    output_directory(args.output_dir, "--output_dir")
     return args
 
 
