@@ -123,6 +123,14 @@ def non_negative_float(text: str) -> float:
     return value
 
 
+def probability(text: str) -> float:
+    """Parse a number above 0 and below 1; an argparse `type`."""
+    value = non_negative_float(text)
+    if not 0 < value < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not between 0 and 1")
+    return value
+
+
 def existing_file(path: str | Path, argument: str) -> Path:
     """Return `path` if it is a file; `UserError` naming the argument otherwise."""
     path = Path(path)

@@ -63,6 +63,18 @@ class PackedActivations:
         for start in range(0, len(self), step):
             yield start, self.rows(slice(start, start + step))
 
+    def neuron_blocks(self) -> Iterator[tuple[int, NDArray[np.bool_]]]:
+        """Yield (first neuron, bool block of all rows) over all neurons, a block at most 32 MB.
+
+        A block has a multiple of 8 neurons, at least 8, but for the last one.
+        """
+        step = max(1, BLOCK_BYTES // (8 * max(1, len(self))))
+        step = min(step, 64)  # wider ones fall out of the processor's caches
+        for start in range(0, self.bits.shape[1], step):
+            columns = self.bits[:, start : start + step]
+            width = min(8 * columns.shape[1], self.n_neurons - 8 * start)
+            yield 8 * start, np.unpackbits(columns, axis=1, count=width).view(np.bool_)
+
     def counts(self) -> NDArray[np.int64]:
         """Return in how many samples each neuron is active, (n_neurons,)."""
         total = np.zeros(self.n_neurons, np.int64)

@@ -35,10 +35,29 @@ MATRIX = "activation_matrix.npz"
 RUN = "run.json"
 TRACE_VECTOR = "activations.pkl"
 TRACE_IDS = "active_neurons.txt"
+TOKEN_CLUSTERS = "token_clusters.csv"
+CLUSTERS_PICTURE = "token_clusters.png"
+CLUSTERS_BY_PROMPT_PICTURE = "token_clusters_by_prompt.png"
+IMPORTANT_NEURONS = "important_neurons.csv"
+TOP_NEURONS_PICTURE = "top_neurons.png"
+IMPORTANCE_BY_LAYER_PICTURE = "neuron_importance_by_layer.png"
+TOKEN_SPECIFIC = "token_specific_neurons.csv"
+TOKEN_SPECIFIC_PICTURE = "token_specific_neurons.png"
+POSITION_SPECIFIC = "position_specific_neurons.csv"
+POSITION_PICTURE = "position_layer_heatmap.png"
+SAMPLE_SIMILARITIES = "sample_similarities.csv"
+PROMPT_SIMILARITIES = "prompt_similarities.csv"
+CONSISTENT_NEURONS = "consistent_neurons.csv"
+SIMILARITIES_PICTURE = "sample_similarities.png"
+TOKEN_ACROSS_PROMPTS = "token_across_prompts.csv"
+SUMMARY = "analysis_summary.json"
+REPORT = "analysis_report.html"
 GRAPH_PICTURE = "gelu_graph.png"
 NEURONS_PICTURE = "gelu_graph_neurons.png"
 GRAPHML = "gelu_graph.graphml"
 GEXF = "gelu_graph.gexf"
+TEMPERATURE_STUDY = "temperature_study.csv"
+TEMPERATURE_PICTURE = "temperature_study.png"
 
 
 @dataclass(frozen=True)
@@ -71,19 +90,7 @@ class Artifacts:
 
     def write_dataset(self, table: "pd.DataFrame") -> Path:
         """Write the dataset's table, a row per sample."""
-        path = self.path(DATASET)
-        with complete_file(path) as file:
-            file.write((",".join(table.columns) + "\n").encode())
-            # All text is quoted: a bare \r would otherwise read back as the end of a row.
-            table.to_csv(
-                file,
-                index=False,
-                header=False,
-                encoding="utf-8",
-                quoting=csv.QUOTE_NONNUMERIC,
-                lineterminator="\n",
-            )
-        return path
+        return write_table(self.path(DATASET), table)
 
     def write_pickle(self, sample_ids: Sequence[int], activations: PackedActivations) -> Path:
         """Write the dict of sample id -> list of active neuron ids, as a pickle."""
@@ -128,9 +135,16 @@ class Artifacts:
 
     def write_run(self, run: Mapping[str, Any]) -> Path:
         """Write what made the folder, keys sorted."""
-        path = self.path(RUN)
-        text = json.dumps(run, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
-        write_bytes(path, [text.encode()])
+        return _write_document(self.path(RUN), run)
+
+    def write_summary(self, summary: Mapping[str, Any]) -> Path:
+        """Write the analysis' headline numbers, keys sorted."""
+        return _write_document(self.path(SUMMARY), summary)
+
+    def write_report(self, html: str) -> Path:
+        """Write the analysis' page."""
+        path = self.path(REPORT)
+        write_bytes(path, [html.encode()])
         return path
 
     def write_trace(self, active: NDArray[np.bool_]) -> tuple[Path, Path]:
@@ -170,6 +184,13 @@ def _json_chunks(sample_ids: Sequence[int], activations: PackedActivations) -> I
     yield b"{}\n" if separator == "{" else b"}\n"
 
 
+def _write_document(path: Path, content: Mapping[str, Any]) -> Path:
+    # NaN is no JSON: whoever passes one has not said what is missing.
+    text = json.dumps(content, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False)
+    write_bytes(path, [text.encode(), b"\n"])
+    return path
+
+
 def _new_archive(file: IO[bytes]) -> zipfile.ZipFile:
     return zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, allowZip64=True, compresslevel=1)
 
@@ -191,6 +212,22 @@ def _write_array(
         np.lib.format.write_array_header_1_0(member, header)
         for block in blocks:
             member.write(np.ascontiguousarray(block).data)
+
+
+def write_table(path: Path, table: "pd.DataFrame") -> Path:
+    """Write a table as CSV: the columns' names, then its rows. A missing value is an empty cell."""
+    with complete_file(path) as file:
+        file.write((",".join(table.columns) + "\n").encode())
+        # All text is quoted: a bare \r would otherwise read back as the end of a row.
+        table.to_csv(
+            file,
+            index=False,
+            header=False,
+            encoding="utf-8",
+            quoting=csv.QUOTE_NONNUMERIC,
+            lineterminator="\n",
+        )
+    return path
 
 
 def write_picture(path: Path, png: bytes) -> Path:

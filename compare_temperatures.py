@@ -1,0 +1,158 @@
+"""The same prompts at several temperatures: what happens to the neurons and to the tokens.
+
+Example:
+  python compare_temperatures.py --model_type gpt2-demo \\
+      --input_csv parcellation_datasets/test_1.csv --temperatures 0.2,0.5,0.8,1.1 \\
+      --export_dir temperatures --seed 42
+
+Writes to --export_dir a dataset folder for each temperature, t_0.2 and so on, byte for byte what
+generate_activation_dataset.py writes with that temperature and the same other arguments; a table,
+{m}_temperature_study.csv; and its picture, {m}_temperature_study.png.
+
+The table has a row for each temperature and layer, and one for each temperature with layer `all`:
+  n_samples               generated tokens
+  mean_active             neurons of the layer that are active for a sample, mean over the samples
+  std_active              their standard deviation over the samples (divided by n_samples)
+  distinct_neurons        neurons of the layer that are active for at least one sample
+  mean_jaccard_between_completions
+                          of two completions of one prompt: the layer's neurons that are active for
+                          at least one token in both, over those in either; mean over all such pairs
+                          of all prompts, a prompt being a row of the CSV; empty where no prompt has
+                          two completions
+  distinct_output_tokens  different tokens generated, the same on each row of a temperature
+  mean_output_logprob     natural log of the probability with which a token was drawn, after
+                          temperature and top-k, mean over the samples; 0 at temperature 0, where
+                          every token is certain; the same on each row of a temperature
+"""
+
+import argparse
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gelu.cli import (
+    add_model_argument,
+    build_parser,
+    non_negative_float,
+    non_negative_int,
+    output_directory,
+    run_script,
+)
+from gelu.dataset_run import (
+    Options,
+    Ready,
+    add_dataset_arguments,
+    load_inputs,
+    make_dataset,
+    read_inputs,
+)
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from gelu.artifacts import Artifacts
+
+
+def main() -> None:
+    """Parse the command line and make the study."""
+    parser = build_parser(__doc__)
+    parser.add_argument("--input_csv", required=True, help="the prompts")
+    parser.add_argument(
+        "--temperatures",
+        type=temperature_list,
+        required=True,
+        metavar="T,T",
+        help="the temperatures, as in 0.2,0.5,0.8; 0 takes the likeliest token",
+    )
+    parser.add_argument("--export_dir", required=True, help="folder for everything written")
+    add_model_argument(parser)
+    parser.add_argument(
+        "--seed", type=non_negative_int, default=42, help="seed of the draws at each temperature"
+    )
+    add_dataset_arguments(parser, edges="none")
+    arguments = parser.parse_args()
+    options = Options.from_arguments(arguments, temperature=0.0)
+    compare(
+        Path(arguments.input_csv),
+        arguments.temperatures,
+        arguments.export_dir,
+        arguments.model_type,
+        options,
+    )
+
+
+def temperature_list(text: str) -> tuple[float, ...]:
+    """Parse numbers of 0 or more, separated by commas, into ascending order; an argparse `type`."""
+    # Adding 0.0 turns -0.0 into 0.0.
+    temperatures = [non_negative_float(part.strip()) + 0.0 for part in text.split(",")]
+    for temperature in temperatures:
+        if temperatures.count(temperature) > 1:
+            name = temperature_name(temperature)
+            raise argparse.ArgumentTypeError(f"{name} stands in {text!r} more than once")
+    return tuple(sorted(temperatures))
+
+
+def temperature_name(temperature: float) -> str:
+    """Return the shortest text of the number: 0.8 for 0.80, 1 for 1.0."""
+    return repr(temperature).removesuffix(".0")
+
+
+def compare(
+    input_csv: Path,
+    temperatures: tuple[float, ...],
+    export_dir: str,
+    model_type: str,
+    options: Options,
+) -> None:
+    """Write a dataset for each temperature, the study's table and its picture.
+
+    options: of every dataset; its temperature is replaced.
+    """
+    from gelu.artifacts import Artifacts
+
+    inputs = read_inputs(input_csv, model_type)
+    files = Artifacts(output_directory(export_dir, "--export_dir"), inputs.source.name)
+    folders = {
+        temperature: output_directory(
+            files.folder / f"t_{temperature_name(temperature)}", "--export_dir"
+        )
+        for temperature in temperatures
+    }
+    ready = load_inputs(inputs, options)
+    rows = [
+        _one_temperature(folder, ready, replace(options, temperature=temperature))
+        for temperature, folder in folders.items()
+    ]
+    for path in _write_study(files, rows, ready):
+        print(path)
+
+
+def _one_temperature(folder: Path, ready: Ready, options: Options) -> "pd.DataFrame":
+    """Write one temperature's dataset; return its rows of the study."""
+    from gelu.artifacts import Artifacts
+    from gelu.statistics.temperature import temperature_rows
+
+    files = Artifacts(folder, ready.inputs.source.name)
+    name = temperature_name(options.temperature)
+    made = make_dataset(files, ready, options, label=f"tokens at {name}")
+    print(f"{folder}: {made.headline()}")
+    n_layer = ready.inputs.geometry.n_layer
+    return temperature_rows(options.temperature, made.table, made.activations, n_layer)
+
+
+def _write_study(files: "Artifacts", rows: "list[pd.DataFrame]", ready: Ready) -> list[Path]:
+    from gelu.artifacts import TEMPERATURE_PICTURE, TEMPERATURE_STUDY, write_picture, write_table
+    from gelu.plots.figures import png_bytes
+    from gelu.plots.temperature import temperature_figure
+    from gelu.statistics.temperature import study_table
+
+    study = study_table(rows)
+    figure = temperature_figure(files.model, study, ready.inputs.geometry.d_mlp)
+    return [
+        write_table(files.path(TEMPERATURE_STUDY), study),
+        write_picture(files.path(TEMPERATURE_PICTURE), png_bytes(figure)),
+    ]
+
+
+if __name__ == "__main__":
+    run_script(main)

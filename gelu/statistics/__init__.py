@@ -1,0 +1,1 @@
+"""What the activations of a dataset say: arrays in, tables out; no files, no pictures."""
