@@ -90,6 +90,7 @@ def draw_samples(
         read_dataset,
         require_model_file,
     )
+    from gelu.matching import check_counts
     from gelu.models import find_model, read_geometry
     from gelu.sample_ids import parse_sample_ids, select_sample_ids
 
@@ -106,7 +107,8 @@ def draw_samples(
     chosen = select_sample_ids(ranges, table["sample_id"].tolist())
     texts = _sample_texts(dataset, table, chosen)
     activations = read_activation_rows(activation_file, geometry.n_neurons, chosen)
-    _check_counts(table, chosen, activations, geometry, activation_file)
+    rows = table.set_index("sample_id").loc[chosen].reset_index()
+    check_counts(rows, activations, geometry, activation_file)
     target = output_directory(export_dir, "--export_dir")
     _draw(target, model, texts, activations, geometry, figure_rows, vis_mode)
 
@@ -122,31 +124,6 @@ def _sample_texts(path: Path, table: "pd.DataFrame", chosen: list[int]) -> "list
     rows = table.set_index("sample_id").loc[chosen]
     fields = zip(chosen, rows["input_text"], completions, rows["output"], strict=True)
     return [SampleText(*values) for values in fields]
-
-
-def _check_counts(
-    table: "pd.DataFrame",
-    chosen: list[int],
-    activations: "PackedActivations",
-    geometry: "Geometry",
-    activation_file: Path,
-) -> None:
-    """Refuse activations that are not those of the table: their counts would disagree."""
-    import numpy as np
-
-    columns = [f"layer_{layer}_num_active_neurons" for layer in range(geometry.n_layer)]
-    if not set(columns) <= set(table.columns):
-        return
-    counts = activations.layer_counts(geometry.n_layer)
-    stated = table.set_index("sample_id").loc[chosen, columns].to_numpy()
-    wrong = np.argwhere((stated != counts).T)
-    if len(wrong):
-        layer, row = wrong[0]
-        raise UserError(
-            f"{activation_file}: sample {chosen[row]} has {counts[row, layer]} active neurons in "
-            f"layer {layer}, the dataset CSV says {stated[row, layer]}: they are not of the same "
-            "run"
-        )
 
 
 def _draw(

@@ -123,11 +123,11 @@ def non_negative_float(text: str) -> float:
     return value
 
 
-def probability(text: str) -> float:
-    """Parse a number above 0 and below 1; an argparse `type`."""
+def discovery_rate(text: str) -> float:
+    """Parse a number above 0 and below 0.5; an argparse `type`."""
     value = non_negative_float(text)
-    if not 0 < value < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not between 0 and 1")
+    if not 0 < value < 0.5:
+        raise argparse.ArgumentTypeError(f"{text!r} is not above 0 and below 0.5")
     return value
 
 

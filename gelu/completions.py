@@ -19,7 +19,7 @@ def completion_groups(table: pd.DataFrame) -> NDArray[np.int64]:
         return np.asarray(table.groupby(keys, sort=False).ngroup(), np.int64)
     ordered = table.sort_values("sample_id", kind="stable")
     begins = np.array(ordered["token_position"].diff() <= 0)
-    for column in ("input_text", "prompt_sample_idx"):
+    for column in {"input_text", "prompt_sample_idx"} & set(table.columns):
         values = ordered[column].to_numpy()
         begins[1:] |= values[1:] != values[:-1]
     groups = pd.Series(begins.cumsum(), index=ordered.index)

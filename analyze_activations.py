@@ -1,0 +1,267 @@
+"""What the neurons of a dataset stand for: tokens, positions, prompts, each with a test.
+
+Example:
+  python analyze_activations.py --model_type gpt2-demo \\
+      --dataset_csv dataset/gpt2-demo_activation_dataset.csv \\
+      --activations_file dataset/gpt2-demo_neuron_activations.pickle --output_dir analysis
+
+Needs the two files alone, not the model. Open {m}_analysis_report.html first: it shows the pictures
+and the top of each table, and says how to read them. Every random step takes --seed.
+
+important_neurons   every neuron: dead, always_on or selective; the mutual information in bits of
+                    its being active with output token, context token, prompt and position, beyond
+                    chance. importance is the largest of the four. Selective neurons stand before
+                    always-on ones, these before dead ones.
+token_specific      neurons active with a token more often than without it, the token generated
+                    (role output) or just read (context). The p-value is the larger of Fisher's
+                    exact test and of one that allows for tokens and activity that persist along a
+                    completion or hang on the prompt.
+position_specific   neurons whose activity depends on the absolute position, with the range that it
+                    goes with best; p-values by the same test.
+similarities        Jaccard indices of completions within prompts and between them; the p-value, in
+                    the summary, is of a permutation test over completions.
+consistent_neurons  neurons active in all completions of a prompt, in fewer of the others.
+token_across_prompts  a token's neurons under one prompt and under others.
+token_clusters      samples grouped by k-means in the space of principal components, laid out in
+                    the plane by t-SNE.
+Of each family of tests, what is reported has a q-value (Benjamini and Hochberg) of --fdr at most.
+{m}_analysis_summary.json holds the headline numbers, the tests, and what was skipped and why.
+"""
+
+import argparse
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gelu.cli import (
+    UserError,
+    add_device_argument,
+    add_model_argument,
+    build_parser,
+    discovery_rate,
+    existing_file,
+    non_negative_int,
+    output_directory,
+    positive_int,
+    run_script,
+)
+
+if TYPE_CHECKING:
+    from gelu.analysis import Analysis, Settings
+    from gelu.artifacts import Artifacts
+    from gelu.models import Geometry
+    from gelu.statistics.samples import Samples
+
+PACKAGES = ("matplotlib", "numpy", "pandas", "scikit-learn", "scipy")
+
+
+def main() -> None:
+    """Parse the command line and analyse the dataset."""
+    parser = build_parser(__doc__)
+    parser.add_argument("--dataset_csv", required=True, help="the dataset script's CSV")
+    parser.add_argument(
+        "--activations_file",
+        required=True,
+        help="the same run's .pickle, .pkl, .json or .npz; the .npz takes the least memory",
+    )
+    parser.add_argument("--output_dir", required=True, help="folder for the results")
+    add_model_argument(parser)
+    parser.add_argument("--seed", type=non_negative_int, default=42, help="of every random step")
+    parser.add_argument(
+        "--fdr", type=discovery_rate, default=0.05, help="share of findings that may be false"
+    )
+    parser.add_argument(
+        "--min_token_count",
+        type=positive_int,
+        default=3,
+        metavar="N",
+        help="test tokens with so many samples or more",
+    )
+    parser.add_argument(
+        "--clusters",
+        type=_cluster_number,
+        default="auto",
+        metavar="auto|N",
+        help="how many clusters; auto takes the number with the highest silhouette",
+    )
+    add_device_argument(parser, "no effect here: no model runs; all scripts accept it")
+    arguments = parser.parse_args()
+    options = Options(arguments.seed, arguments.fdr, arguments.min_token_count, arguments.clusters)
+    analyse_dataset(
+        arguments.dataset_csv,
+        arguments.activations_file,
+        arguments.output_dir,
+        arguments.model_type,
+        options,
+    )
+
+
+@dataclass(frozen=True)
+class Options:
+    """The arguments that decide what is found; clusters: a number, or None for auto."""
+
+    seed: int
+    fdr: float
+    min_token_count: int
+    clusters: int | None
+
+
+def _cluster_number(text: str) -> int | None:
+    if text == "auto":
+        return None
+    try:
+        number = positive_int(text)
+    except argparse.ArgumentTypeError:
+        number = 0
+    if number < 2:
+        raise argparse.ArgumentTypeError(f"{text!r} is neither auto nor a number of 2 or more")
+    return number
+
+
+def analyse_dataset(
+    dataset_csv: str, activations_file: str, output_dir: str, model_type: str, options: Options
+) -> None:
+    """Analyse one dataset and write all tables, pictures, the summary and the report."""
+    from gelu.artifacts import Artifacts, find_activation_file
+    from gelu.models import find_model
+
+    table_path = existing_file(dataset_csv, "--dataset_csv")
+    activation_path = find_activation_file(Path(activations_file))
+    source = find_model(model_type)
+    geometry = _geometry(table_path, activation_path, model_type)
+    samples = _read_samples(table_path, activation_path, geometry, options)
+    files = Artifacts(output_directory(output_dir, "--output_dir"), source.name)
+    settings, analysis = _analyse(samples, options)
+    inputs = _describe_inputs(table_path, activation_path, source.name, options)
+    _write(files, samples, settings, analysis, inputs)
+
+
+def _geometry(table_path: Path, activation_path: Path, model_type: str) -> "Geometry":
+    """Return the geometry that the dataset's own folder states, else the model's."""
+    from gelu.artifacts import find_geometry
+    from gelu.models import find_model, read_geometry
+
+    source = find_model(model_type)
+    folders = (table_path.parent, activation_path.parent)
+    stated = (find_geometry(folder, source.name) for folder in folders)
+    return next((geometry for geometry in stated if geometry), None) or read_geometry(source)
+
+
+def _read_samples(
+    table_path: Path, activation_path: Path, geometry: "Geometry", options: Options
+) -> "Samples":
+    """Return the samples that both files have; raises `UserError` where they do not fit."""
+    from gelu.artifacts import read_activations, read_dataset
+    from gelu.matching import check_counts, match_samples
+    from gelu.statistics.samples import arrange
+
+    table = read_dataset(table_path)
+    if len(table) == 0:
+        raise UserError(f"{table_path}: holds no samples")
+    sample_ids, activations = read_activations(activation_path, geometry.n_neurons)
+    matched = match_samples(table, sample_ids, activations, activation_path)
+    check_counts(matched.table, matched.activations, geometry, activation_path)
+    if options.clusters is not None and options.clusters >= len(matched.table):
+        raise UserError(
+            f"--clusters {options.clusters}: there are {len(matched.table)} samples, so at most "
+            f"{max(0, len(matched.table) - 1)} clusters"
+        )
+    samples = arrange(matched.table, matched.activations, geometry)
+    samples.skipped.update(matched.left_out)
+    return samples
+
+
+def _analyse(samples: "Samples", options: Options) -> "tuple[Settings, Analysis]":
+    from gelu.analysis import STEPS, Settings, analyse
+    from gelu.progress import progress_bar
+
+    settings = Settings(options.seed, options.fdr, options.min_token_count, options.clusters)
+    with progress_bar("analysis", STEPS, "step") as bar:
+        return settings, analyse(samples, settings, lambda: bar.update(1))
+
+
+def _describe_inputs(
+    table_path: Path, activation_path: Path, model: str, options: Options
+) -> dict[str, Any]:
+    """Return what was analysed; no path and no time, so that equal runs write equal bytes."""
+    from gelu.artifacts import file_hash
+
+    return {
+        "script": Path(__file__).name,
+        "arguments": {
+            "dataset_csv": table_path.name,
+            "activations_file": activation_path.name,
+            "model_type": model,
+            "seed": options.seed,
+            "fdr": options.fdr,
+            "min_token_count": options.min_token_count,
+            "clusters": options.clusters or "auto",
+        },
+        "dataset_csv_sha256": file_hash(table_path),
+        "activations_sha256": file_hash(activation_path),
+        "versions": {package: version(package) for package in PACKAGES},
+    }
+
+
+def _write(
+    files: "Artifacts",
+    samples: "Samples",
+    settings: "Settings",
+    analysis: "Analysis",
+    inputs: dict[str, Any],
+) -> None:
+    """Write every file, and say which and what was found."""
+    from gelu.analysis_report import analysis_page, analysis_pictures
+    from gelu.analysis_summary import summarise
+    from gelu.artifacts import write_picture
+
+    paths = _write_tables(files, analysis)
+    summary = inputs | summarise(samples, settings, analysis)
+    pictures = analysis_pictures(files.model, samples, settings, analysis)
+    paths += [write_picture(files.path(ending), png) for ending, png in pictures.items()]
+    paths.append(files.write_summary(summary))
+    page = analysis_page(files.model, samples, settings, analysis, summary, pictures)
+    paths.append(files.write_report(page))
+    print("\n".join(map(str, paths)))
+    _print_headline(summary)
+
+
+def _write_tables(files: "Artifacts", analysis: "Analysis") -> list[Path]:
+    from gelu import artifacts
+
+    tables = {
+        artifacts.TOKEN_CLUSTERS: analysis.clusters.table,
+        artifacts.IMPORTANT_NEURONS: analysis.important,
+        artifacts.TOKEN_SPECIFIC: analysis.tokens.table,
+        artifacts.POSITION_SPECIFIC: analysis.positions.table,
+        artifacts.SAMPLE_SIMILARITIES: analysis.prompts.samples,
+        artifacts.PROMPT_SIMILARITIES: analysis.prompts.prompts,
+        artifacts.CONSISTENT_NEURONS: analysis.prompts.consistent,
+        artifacts.TOKEN_ACROSS_PROMPTS: analysis.across,
+    }
+    return [artifacts.write_table(files.path(ending), table) for ending, table in tables.items()]
+
+
+def _print_headline(summary: dict[str, Any]) -> None:
+    counts = summary["counts"]
+    print(
+        f"{counts['samples']:,} samples, {counts['completions']:,} completions, "
+        f"{counts['prompts']:,} prompts; {counts['neurons']:,} neurons: "
+        f"{counts['selective']:,} selective, {counts['always_on']:,} always on, "
+        f"{counts['dead']:,} dead"
+    )
+    for test in summary["tests"]:
+        result = (
+            f"{test['n_passed']:,} of {test['n_tests']:,} tests at a false-discovery rate of "
+            f"{test['fdr']:g}"
+            if "n_tests" in test
+            else f"p = {test['p_value']:.2g}"
+        )
+        print(f"{test['what']}: {result}")
+    for what, why in summary["skipped"].items():
+        print(f"not computed: {what}: {why}")
+
+
+if __name__ == "__main__":
+    run_script(main)

@@ -1,0 +1,306 @@
+"""The pictures of an analysis, and the page that explains them. Results in, bytes and text out."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from gelu import artifacts
+from gelu.analysis import Analysis, Settings
+from gelu.plots.clusters import clusters_figure
+from gelu.plots.figures import png_bytes
+from gelu.plots.neurons import importance_by_layer_figure, top_neurons_figure
+from gelu.plots.notes import note_figure
+from gelu.plots.positions import position_heatmap_figure
+from gelu.plots.similarities import similarities_figure
+from gelu.plots.tokens import token_specific_figure
+from gelu.report import Picture, Section, Table, report_html
+from gelu.statistics.samples import Samples
+
+ROWS_SHOWN = 15
+
+
+def analysis_pictures(
+    model: str, samples: Samples, settings: Settings, analysis: Analysis
+) -> dict[str, bytes]:
+    """Return each picture's PNG by the ending of its file's name."""
+    return {
+        **_cluster_pictures(model, samples, analysis),
+        artifacts.TOP_NEURONS_PICTURE: png_bytes(top_neurons_figure(model, analysis.important)),
+        artifacts.IMPORTANCE_BY_LAYER_PICTURE: png_bytes(
+            importance_by_layer_figure(model, analysis.layers)
+        ),
+        artifacts.TOKEN_SPECIFIC_PICTURE: png_bytes(
+            token_specific_figure(model, analysis.tokens.table, settings.fdr)
+        ),
+        artifacts.POSITION_PICTURE: _position_picture(model, samples, analysis),
+        artifacts.SIMILARITIES_PICTURE: _similarities_picture(model, samples, analysis),
+    }
+
+
+def _cluster_pictures(model: str, samples: Samples, analysis: Analysis) -> dict[str, bytes]:
+    table = analysis.clusters.table
+    endings = {
+        artifacts.CLUSTERS_PICTURE: "cluster",
+        artifacts.CLUSTERS_BY_PROMPT_PICTURE: "prompt",
+    }
+    if not table["x"].notna().any():
+        figure = png_bytes(note_figure(model, "Token clusters", samples.skipped["clusters"]))
+        return dict.fromkeys(endings, figure)
+    score = analysis.clusters.silhouette
+    note = "" if score is None else f"silhouette {score:.2f}"
+    return {
+        artifacts.CLUSTERS_PICTURE: png_bytes(clusters_figure(model, table, "cluster", note)),
+        artifacts.CLUSTERS_BY_PROMPT_PICTURE: png_bytes(
+            clusters_figure(model, table, "prompt", note)
+        ),
+    }
+
+
+def _position_picture(model: str, samples: Samples, analysis: Analysis) -> bytes:
+    activity = analysis.activity
+    if activity is None:
+        reason = samples.skipped["positions"]
+        return png_bytes(note_figure(model, "Activity by position and layer", reason))
+    figure = position_heatmap_figure(
+        model, activity.positions, activity.frequency, activity.specific
+    )
+    return png_bytes(figure)
+
+
+def _similarities_picture(model: str, samples: Samples, analysis: Analysis) -> bytes:
+    prompts = analysis.prompts
+    if len(prompts.within) + len(prompts.between) == 0:
+        reason = "there is only one completion, and nothing to compare it with"
+        return png_bytes(note_figure(model, "Completions compared", reason))
+    texts = dict(zip(samples.prompt_ids.tolist(), samples.prompt_texts(), strict=True))
+    p_value = None if prompts.test is None else prompts.test.p_value
+    figure = similarities_figure(
+        model, prompts.prompts, texts, prompts.within, prompts.between, p_value
+    )
+    return png_bytes(figure)
+
+
+def analysis_page(
+    model: str,
+    samples: Samples,
+    settings: Settings,
+    analysis: Analysis,
+    summary: Mapping[str, Any],
+    pictures: Mapping[str, bytes],
+) -> str:
+    """Return the report as one HTML page; pictures: of `analysis_pictures`."""
+    sections = [
+        _important_section(model, analysis, pictures),
+        _token_section(model, settings, analysis, pictures),
+        _position_section(model, settings, analysis, pictures),
+        _prompt_section(model, settings, analysis, pictures),
+        _across_section(settings, analysis),
+        _cluster_section(model, analysis, pictures),
+        _method_section(samples, summary),
+    ]
+    return report_html(f"What the neurons of {model} stand for", _intro(model, summary), sections)
+
+
+def _intro(model: str, summary: Mapping[str, Any]) -> list[str]:
+    counts = summary["counts"]
+    found = {entry["what"]: entry.get("n_passed") for entry in summary["tests"]}
+    return [
+        f"{model} wrote {counts['samples']:,} tokens in {counts['completions']:,} completions of "
+        f"{counts['prompts']:,} prompts. A sample is one of these tokens. A neuron is one "
+        "coordinate of an MLP's hidden layer; it is active for a sample if its value after the "
+        "GELU was above 0 when the token was predicted. L2.317 is dimension 317 of layer 2.",
+        f"Of {counts['neurons']:,} neurons, {counts['selective']:,} are active for some samples "
+        f"and not for others, {counts['always_on']:,} always and {counts['dead']:,} never.",
+        f"{found['token-specific neurons']:,} pairs of a token and a neuron that is specific to "
+        f"it; {found['position-specific neurons']:,} neurons specific to positions; "
+        f"{found['neurons consistent within a prompt']:,} pairs of a prompt and a neuron that all "
+        "its completions share and others have less.",
+    ]
+
+
+def _picture(model: str, pictures: Mapping[str, bytes], ending: str, caption: str) -> Picture:
+    return Picture(f"{model}_{ending}", pictures[ending], caption)
+
+
+def _important_section(model: str, analysis: Analysis, pictures: Mapping[str, bytes]) -> Section:
+    columns = ["layer", "dimension", "activation_frequency", "entropy_bits"]
+    columns += ["mi_output_bits", "mi_context_bits", "mi_prompt_bits", "mi_position_bits"]
+    selective = analysis.important[analysis.important["kind"] == "selective"]
+    return Section(
+        "The most telling neurons",
+        "Knowing whether a neuron is active tells something about the token written (output), the "
+        "token just read (context), the prompt, or the position: so many bits, beyond what chance "
+        "gives. A neuron's importance is the largest of the four. It cannot exceed the entropy of "
+        "its being active or not, which is 1 bit for a neuron active half of the time.",
+        [
+            _picture(
+                model,
+                pictures,
+                artifacts.TOP_NEURONS_PICTURE,
+                "The most important neurons, a row each. A mark further right tells more; the "
+                "entropy is the most that it could tell.",
+            ),
+            _picture(
+                model,
+                pictures,
+                artifacts.IMPORTANCE_BY_LAYER_PICTURE,
+                "Each layer's neurons by kind, the share of them that is active in a sample, and "
+                "the mean importance of the selective ones.",
+            ),
+        ],
+        [Table("The most important neurons", selective[columns].head(ROWS_SHOWN))],
+        [],
+    )
+
+
+def _token_section(
+    model: str, settings: Settings, analysis: Analysis, pictures: Mapping[str, bytes]
+) -> Section:
+    columns = ["role", "token", "layer", "dimension", "n_token", "n_active", "n_both"]
+    columns += ["precision", "recall", "phi", "q_value"]
+    best = analysis.tokens.table.drop_duplicates(["role", "token", "token_id"])
+    best = best.sort_values("phi", ascending=False, kind="stable")
+    return Section(
+        "Neurons of one token",
+        "A neuron is specific to a token if it is active with it more often than without it. "
+        "Precision is the share of the neuron's active samples that have the token, recall the "
+        "share of the token's samples in which it is active, phi their correlation: 1 means "
+        "active with this token and never otherwise. Chance is allowed for: of all pairs "
+        f"reported, at most {settings.fdr:.0%} are expected to be wrong, also where tokens and "
+        "activity repeat along a text.",
+        [
+            _picture(
+                model,
+                pictures,
+                artifacts.TOKEN_SPECIFIC_PICTURE,
+                "A row is a token, a dot one of its three strongest neurons. On the left the "
+                "token being written, on the right the one just read.",
+            )
+        ],
+        [Table("Each token's strongest neuron", best[columns].head(2 * ROWS_SHOWN))],
+        [],
+    )
+
+
+def _position_section(
+    model: str, settings: Settings, analysis: Analysis, pictures: Mapping[str, bytes]
+) -> Section:
+    columns = ["layer", "dimension", "mi_bits", "range_start", "range_end"]
+    columns += ["frequency_inside", "frequency_outside", "q_value"]
+    return Section(
+        "Neurons of a position",
+        "Some neurons watch where in the text a token stands, not what it is. Each is named with "
+        "the range of positions (the end not included) that its activity goes with best, and how "
+        f"often it is active in and out of it. At most {settings.fdr:.0%} are expected to be "
+        "wrong.",
+        [
+            _picture(
+                model,
+                pictures,
+                artifacts.POSITION_PICTURE,
+                "Each cell is a layer at a position: how many of its neurons are active there, "
+                "and how many of its position-specific neurons cover the position.",
+            )
+        ],
+        [Table("The most position-specific neurons", analysis.positions.table[columns].head(15))],
+        [],
+    )
+
+
+def _prompt_section(
+    model: str, settings: Settings, analysis: Analysis, pictures: Mapping[str, bytes]
+) -> Section:
+    columns = ["prompt_idx", "input_text", "layer", "dimension"]
+    columns += ["n_samples", "frequency_other_prompts", "q_value"]
+    return Section(
+        "Completions of one prompt",
+        "A completion counts as the set of neurons active for at least one of its tokens. The "
+        "Jaccard index of two sets is the share of neurons in either that are in both: 1 for "
+        "equal sets. The p-value is how often completions dealt out to prompts at random would "
+        "look as much alike within prompts.",
+        [
+            _picture(
+                model,
+                pictures,
+                artifacts.SIMILARITIES_PICTURE,
+                "On the left each prompt with each: brighter is more alike. On the right all "
+                "pairs of completions, of one prompt and of two.",
+            )
+        ],
+        [
+            Table(
+                "Neurons in all completions of a prompt and in fewer of the others (at most "
+                f"{settings.fdr:.0%} expected to be wrong)",
+                analysis.prompts.consistent[columns].head(ROWS_SHOWN),
+            )
+        ],
+        [],
+    )
+
+
+def _across_section(settings: Settings, analysis: Analysis) -> Section:
+    columns = ["token", "n_prompts", "n_samples", "jaccard_same_token_other_prompt"]
+    columns += ["jaccard_same_prompt_other_token", "q_value"]
+    return Section(
+        "The same token under different prompts",
+        "Are the neurons behind a token the same wherever it is written? The first Jaccard index "
+        "compares its samples under two prompts, the second those samples with other tokens of "
+        f"the same prompt. A q-value up to {settings.fdr:g} says that the first is larger than "
+        "chance gives.",
+        [],
+        [Table("Tokens generated under two or more prompts", analysis.across[columns].head(20))],
+        [],
+    )
+
+
+def _cluster_section(model: str, analysis: Analysis, pictures: Mapping[str, bytes]) -> Section:
+    clusters = analysis.clusters
+    rows = [
+        f"{name.replace('_', ' ')}: adjusted Rand index {scores['adjusted_rand_index']:.2f}, "
+        f"normalised mutual information {scores['normalised_mutual_information']:.2f}"
+        for name, scores in clusters.agreement.items()
+    ]
+    silhouette = "" if clusters.silhouette is None else f" (silhouette {clusters.silhouette:.2f})"
+    return Section(
+        "Tokens by their neurons",
+        "Samples with like sets of active neurons stand close together. Directions and distances "
+        "across the picture mean nothing, neighbours do. Clusters are found before the samples "
+        f"are laid out in the plane: {clusters.n_clusters}{silhouette}. A silhouette near 1 means "
+        "well separated groups, near 0 a continuum.",
+        [
+            _picture(
+                model,
+                pictures,
+                artifacts.CLUSTERS_PICTURE,
+                "Each point is a generated token, its colour the cluster. Only labels that do not "
+                "cover one another are written.",
+            ),
+            _picture(
+                model,
+                pictures,
+                artifacts.CLUSTERS_BY_PROMPT_PICTURE,
+                "The same points, coloured by prompt.",
+            ),
+        ],
+        [],
+        ["How clusters agree with", *rows] if rows else [],
+    )
+
+
+def _method_section(samples: Samples, summary: Mapping[str, Any]) -> Section:
+    tests = [f"{entry['what']}: {entry['test']}" + _passed(entry) for entry in summary["tests"]]
+    skipped = [f"not computed: {what}: {why}" for what, why in samples.skipped.items()]
+    parts = [f"on a part of the samples: {what}: {why}" for what, why in samples.subsampled.items()]
+    return Section(
+        "What was tested, and what was not",
+        "Each line is a family of tests; then what the data did not allow, and what rests on a "
+        "part of it.",
+        [],
+        [],
+        [*tests, *skipped, *parts],
+    )
+
+
+def _passed(entry: Mapping[str, Any]) -> str:
+    if "n_tests" not in entry:
+        return f" ({entry['n_permutations']:,} permutations, p = {entry['p_value']:.3g})"
+    return f" ({entry['n_tests']:,} tests, {entry['n_passed']:,} passed)"

@@ -1,0 +1,129 @@
+"""The headline numbers of an analysis, as plain values."""
+
+from typing import Any
+
+import numpy as np
+
+from gelu.analysis import Analysis, Settings
+from gelu.statistics.samples import Samples
+
+TOP = 10
+DEPENDENCE = (
+    "the larger p-value of Fisher's exact test and of one whose counts are divided by the design "
+    "effect (Rao and Scott 1992): the variance over circular shifts of the activity within and "
+    "over completions, with samples of equal prefix counted once"
+)
+
+
+def summarise(samples: Samples, settings: Settings, analysis: Analysis) -> dict[str, Any]:
+    """Return the counts, findings, tests, and what was skipped or subsampled, and why."""
+    return {
+        "counts": _counts(samples, analysis),
+        "clusters": _clusters(analysis),
+        "important_neurons": _important(analysis),
+        "completions": _completions(analysis),
+        "tests": _tests(settings, analysis),
+        "skipped": dict(samples.skipped),
+        "subsampled": dict(samples.subsampled),
+    }
+
+
+def _counts(samples: Samples, analysis: Analysis) -> dict[str, int]:
+    kinds = analysis.important["kind"].value_counts()
+    return {
+        "samples": len(samples),
+        "completions": len(samples.completions.lengths),
+        "prompts": len(samples.prompt_ids),
+        "neurons": samples.geometry.n_neurons,
+        "layers": samples.geometry.n_layer,
+        **{kind: int(kinds.get(kind, 0)) for kind in ("selective", "always_on", "dead")},
+    }
+
+
+def _clusters(analysis: Analysis) -> dict[str, Any]:
+    clusters = analysis.clusters
+    return {
+        "number": clusters.n_clusters,
+        "silhouette": clusters.silhouette,
+        "variance_in_components": clusters.explained_variance,
+        "agreement": clusters.agreement,
+    }
+
+
+def _important(analysis: Analysis) -> dict[str, Any]:
+    columns = ["neuron_id", "layer", "dimension", "activation_frequency", "importance"]
+    selective = analysis.important[analysis.important["kind"] == "selective"]
+    layers = analysis.layers.drop(columns="mean_importance_bits")
+    return {"top": _records(selective[columns].head(TOP)), "layers": _records(layers)}
+
+
+def _completions(analysis: Analysis) -> dict[str, Any]:
+    prompts = analysis.prompts
+    return {
+        "mean_jaccard_within_a_prompt": _number(prompts.within),
+        "mean_jaccard_between_prompts": _number(prompts.between),
+        "mean_jaccard_by_token_within_a_prompt": _number(prompts.within_by_token),
+        "mean_jaccard_by_token_between_prompts": _number(prompts.between_by_token),
+    }
+
+
+def _tests(settings: Settings, analysis: Analysis) -> list[dict[str, Any]]:
+    """Return one entry for each family of tests: what was tested how, how often, what passed."""
+    tokens, positions, prompts = analysis.tokens, analysis.positions, analysis.prompts
+    across = analysis.across
+    families = [
+        ("token-specific neurons", DEPENDENCE, sum(tokens.n_tests.values()), len(tokens.table)),
+        (
+            "position-specific neurons",
+            f"the least of {2 * positions.n_ranges} p-values a neuron, times their number "
+            f"(Bonferroni); each: {DEPENDENCE}",
+            positions.n_tests,
+            len(positions.table),
+        ),
+        (
+            "neurons consistent within a prompt",
+            "Fisher's exact test over completions; reported if active in all of the prompt's",
+            prompts.n_consistency_tests,
+            len(prompts.consistent),
+        ),
+        (
+            "tokens across prompts",
+            "circular shifts of the token's places within completions",
+            int(across["p_value"].notna().sum()),
+            int((across["q_value"].fillna(1) <= settings.fdr).sum()),
+        ),
+    ]
+    entries: list[dict[str, Any]] = [
+        {
+            "what": what,
+            "test": test,
+            "correction": "Benjamini and Hochberg (1995) over all tests",
+            "fdr": settings.fdr,
+            "n_tests": n_tests,
+            "n_passed": n_passed,
+        }
+        for what, test, n_tests, n_passed in families
+    ]
+    entries[0]["n_tests_by_role"] = dict(tokens.n_tests)
+    if prompts.test is not None:
+        entries.append(
+            {
+                "what": "completions of one prompt more alike than those of two",
+                "test": "permutation of whole completions, cut to the shortest one's length",
+                "mean_jaccard_within": prompts.test.within,
+                "mean_jaccard_between": prompts.test.between,
+                "n_permutations": prompts.test.n_permutations,
+                "p_value": prompts.test.p_value,
+            }
+        )
+    return entries
+
+
+def _number(value: Any) -> float | None:
+    """Return the mean as a plain number, None where there is nothing to average."""
+    mean = float(np.mean(value)) if np.size(value) else np.nan
+    return mean if np.isfinite(mean) else None
+
+
+def _records(table: Any) -> list[dict[str, Any]]:
+    return [dict(row) for row in table.to_dict(orient="records")]

@@ -1,0 +1,328 @@
+"""Completions of one prompt compared with one another and with those of other prompts.
+
+A completion counts as the set of neurons active at one of its tokens or more. Tokens of a
+completion are not independent, completions are: what is dealt out anew in the tests is whole
+completions.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.sparse import csr_array
+
+from gelu.packed import PackedActivations
+from gelu.statistics.enrichment import Found, fisher_found, one_hot, selective_blocks
+from gelu.statistics.multiple_testing import benjamini_hochberg
+from gelu.statistics.samples import Samples
+from gelu.statistics.similarity import completion_sets, pairwise_overlap
+
+MOST_PERMUTATIONS = 9_999
+# A permutation costs as much as there are pairs of completions.
+PERMUTED_PAIRS = 4_000_000_000
+MOST_COMPLETIONS = 2_000
+MOST_COMPLETIONS_BY_TOKEN = 500
+
+
+@dataclass(frozen=True)
+class PermutationTest:
+    """Is a pair of completions of one prompt more alike than one of two prompts?
+
+    within, between: the mean Jaccard index of such pairs; p_value: one-sided.
+    """
+
+    within: float
+    between: float
+    p_value: float
+    n_permutations: int
+
+
+@dataclass(frozen=True)
+class PromptComparison:
+    """samples: Jaccard of each pair of completions of one prompt; prompts: means of pairs;
+    consistent: neurons of all completions of a prompt and fewer elsewhere; the first and the last
+    with columns as in the file contract. within, between: the Jaccard indices of all pairs."""
+
+    samples: pd.DataFrame
+    prompts: pd.DataFrame
+    consistent: pd.DataFrame
+    n_consistency_tests: int
+    within: NDArray[np.float64]
+    between: NDArray[np.float64]
+    test: PermutationTest | None
+    within_by_token: float
+    between_by_token: float
+
+
+def compare_prompts(samples: Samples, fdr: float, seed: int) -> PromptComparison:
+    """Compare all completions; where there are too many, those of prompts drawn by `seed`.
+
+    What is left out goes into `samples.skipped` and `samples.subsampled`.
+    """
+    rng = np.random.default_rng(seed)
+    chosen = _choose_completions(samples, rng)
+    sets = completion_sets(_rows(samples, chosen), _renumbered(samples, chosen))
+    prompts = samples.completions.prompts[chosen]
+    overlap = pairwise_overlap(sets)
+    jaccard = overlap.jaccard()
+    by_token = _by_token(samples, chosen, rng)
+    same, different = _pair_masks(prompts)
+    consistent, n_tests = consistent_neurons(samples, fdr)
+    return PromptComparison(
+        _sample_table(samples, chosen, overlap.intersection, overlap.union, jaccard),
+        _prompt_table(samples, prompts, jaccard, by_token),
+        consistent,
+        n_tests,
+        jaccard[same],
+        jaccard[different],
+        _test(samples, chosen, rng),
+        *(_mean(by_token.jaccard[mask]) for mask in _pair_masks(by_token.prompts)),
+    )
+
+
+def _choose_completions(samples: Samples, rng: np.random.Generator) -> NDArray[np.int64]:
+    """Return the completions, ascending: all, or of as many random prompts as allowed."""
+    prompts = samples.completions.prompts
+    if len(prompts) <= MOST_COMPLETIONS:
+        return np.arange(len(prompts))
+    order = rng.permutation(int(prompts.max()) + 1)
+    sizes = np.bincount(prompts)[order]
+    kept = order[: max(1, int((sizes.cumsum() <= MOST_COMPLETIONS).sum()))]
+    chosen = np.flatnonzero(np.isin(prompts, kept))[:MOST_COMPLETIONS]
+    samples.subsampled["completions compared"] = (
+        f"{len(chosen):,} of {len(prompts):,} completions, of {len(kept):,} prompts drawn at random"
+    )
+    return chosen
+
+
+def _rows(samples: Samples, chosen: NDArray[np.int64]) -> PackedActivations:
+    rows = np.isin(samples.completions.of_samples(), chosen)
+    return PackedActivations(samples.activations.bits[rows], samples.activations.n_neurons)
+
+
+def _renumbered(samples: Samples, chosen: NDArray[np.int64]) -> NDArray[np.int64]:
+    return np.repeat(np.arange(len(chosen)), samples.completions.lengths[chosen])
+
+
+def _pair_masks(prompts: NDArray[np.int64]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Return which pairs (a < b) are of one prompt, and which of two, both (C, C)."""
+    upper = np.triu(np.ones((len(prompts), len(prompts)), bool), 1)
+    same = prompts[:, None] == prompts[None, :]
+    return upper & same, upper & ~same
+
+
+def _mean(values: NDArray[np.float64]) -> float:
+    return float(values.mean()) if values.size else float("nan")
+
+
+@dataclass(frozen=True)
+class _ByToken:
+    """jaccard: (C, C), mean over the token positions both have; prompts: (C,)."""
+
+    jaccard: NDArray[np.float64]
+    prompts: NDArray[np.int64]
+
+
+def _by_token(samples: Samples, chosen: NDArray[np.int64], rng: np.random.Generator) -> _ByToken:
+    """Compare completions token by token: the first with the first, and so on."""
+    completions = samples.completions
+    if len(chosen) > MOST_COMPLETIONS_BY_TOKEN:
+        chosen = np.sort(rng.choice(chosen, MOST_COMPLETIONS_BY_TOKEN, replace=False))
+        samples.subsampled["completions compared token by token"] = (
+            f"{MOST_COMPLETIONS_BY_TOKEN:,} completions drawn at random"
+        )
+    starts, lengths = completions.starts()[chosen], completions.lengths[chosen]
+    total, both = np.zeros((2, len(chosen), len(chosen)))
+    for place in range(int(lengths.max())):
+        there = np.flatnonzero(lengths > place)
+        bits = samples.activations.bits[starts[there] + place]
+        cells = np.ix_(there, there)
+        total[cells] += pairwise_overlap(
+            PackedActivations(bits, samples.activations.n_neurons)
+        ).jaccard()
+        both[cells] += 1
+    return _ByToken(total / np.maximum(both, 1), completions.prompts[chosen])
+
+
+def _sample_table(
+    samples: Samples,
+    chosen: NDArray[np.int64],
+    intersection: NDArray[np.int64],
+    union: NDArray[np.int64],
+    jaccard: NDArray[np.float64],
+) -> pd.DataFrame:
+    prompts = samples.completions.prompts[chosen]
+    first, second = np.nonzero(_pair_masks(prompts)[0])
+    starts = samples.completions.starts()[chosen]
+    numbers = samples.table["prompt_sample_idx"].to_numpy()[starts]
+    texts = np.array(samples.prompt_texts(), object)
+    return pd.DataFrame(
+        {
+            "prompt_idx": samples.prompt_ids[prompts[first]],
+            "input_text": texts[prompts[first]],
+            "sample_a": numbers[first],
+            "sample_b": numbers[second],
+            "jaccard": jaccard[first, second],
+            "intersection": intersection[first, second],
+            "union": union[first, second],
+        }
+    )
+
+
+def _prompt_table(
+    samples: Samples,
+    prompts: NDArray[np.int64],
+    jaccard: NDArray[np.float64],
+    by_token: _ByToken,
+) -> pd.DataFrame:
+    """Return the mean over the pairs of completions of each pair of prompts, a prompt's own too."""
+    present = np.unique(prompts)
+    mean, n_pairs = _prompt_means(prompts, jaccard, present)
+    token_mean, _ = _prompt_means(by_token.prompts, by_token.jaccard, present)
+    first, second = np.nonzero(np.triu(np.ones_like(mean, bool)))
+    return pd.DataFrame(
+        {
+            "prompt_a": samples.prompt_ids[present[first]],
+            "prompt_b": samples.prompt_ids[present[second]],
+            "n_pairs": n_pairs[first, second],
+            "mean_jaccard": mean[first, second],
+            "mean_jaccard_by_token": token_mean[first, second],
+        }
+    )
+
+
+def _prompt_means(
+    prompts: NDArray[np.int64], jaccard: NDArray[np.float64], present: NDArray[np.int64]
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Return (mean, number of pairs), both (prompts, prompts); NaN where there is no pair."""
+    member = (prompts[None, :] == present[:, None]).astype(np.float64)
+    total = member @ (jaccard - np.diag(jaccard.diagonal())) @ member.T
+    sizes = member.sum(axis=1)
+    n_pairs = np.outer(sizes, sizes)
+    n_pairs[np.diag_indices_from(n_pairs)] = sizes * (sizes - 1)
+    mean = np.divide(total, n_pairs, out=np.full_like(total, np.nan), where=n_pairs > 0)
+    n_pairs[np.diag_indices_from(n_pairs)] /= 2
+    return mean, n_pairs.astype(np.int64)
+
+
+def _test(
+    samples: Samples, chosen: NDArray[np.int64], rng: np.random.Generator
+) -> PermutationTest | None:
+    """Test over completions, all cut to the length of the shortest.
+
+    A longer completion has more neurons active at one of its tokens; where lengths differ between
+    prompts, that alone would make completions of one prompt alike.
+    """
+    completions = samples.completions
+    prompts = completions.prompts[chosen]
+    same, different = _pair_masks(prompts)
+    if not same.any() or not different.any():
+        samples.skipped["completions within a prompt against those between prompts"] = (
+            "there is only one prompt" if same.any() else "no prompt has two completions"
+        )
+        return None
+    sets = completion_sets(*_cut(samples, chosen))
+    return permutation_test(pairwise_overlap(sets).jaccard(), prompts, rng)
+
+
+def _cut(
+    samples: Samples, chosen: NDArray[np.int64]
+) -> tuple[PackedActivations, NDArray[np.int64]]:
+    """Return the activations of as many first tokens as the shortest completion has."""
+    completions = samples.completions
+    shortest = int(completions.lengths[chosen].min())
+    rows = (completions.starts()[chosen][:, None] + np.arange(shortest)).ravel()
+    bits = samples.activations.bits[rows]
+    numbers = np.repeat(np.arange(len(chosen)), shortest)
+    return PackedActivations(bits, samples.activations.n_neurons), numbers
+
+
+def permutation_test(
+    jaccard: NDArray[np.float64], prompts: NDArray[np.int64], rng: np.random.Generator
+) -> PermutationTest:
+    """Test whether pairs of one prompt are more alike, by dealing out prompts to completions anew.
+
+    jaccard: (C, C), symmetric; prompts: (C,), some alike and some not. The statistic is the mean
+    within prompts minus the mean between; p = (1 + permutations at least as large) / (1 +
+    permutations), as Phipson and Smyth (2010) advise.
+    """
+    same, different = _pair_masks(prompts)
+    within, between = float(jaccard[same].mean()), float(jaccard[different].mean())
+    n_permutations = min(MOST_PERMUTATIONS, max(199, PERMUTED_PAIRS // jaccard.size))
+    # All pairs' sum and number stay the same, so the sum within decides.
+    member = one_hot(prompts, int(prompts.max()) + 1)
+    member = member[member.sum(axis=1) > 0].toarray().astype(np.float64)
+    observed = _sum_within(jaccard, member)
+    at_least = 0
+    for _ in range(n_permutations):
+        order = rng.permutation(len(prompts))
+        at_least += _sum_within(jaccard, member[:, order]) >= observed - 1e-9
+    p_value = (1 + at_least) / (1 + n_permutations)
+    return PermutationTest(within, between, p_value, n_permutations)
+
+
+def _sum_within(jaccard: NDArray[np.float64], member: NDArray[np.float64]) -> float:
+    return float(((member @ jaccard) * member).sum())
+
+
+def consistent_neurons(samples: Samples, fdr: float) -> tuple[pd.DataFrame, int]:
+    """Return (neurons active in all completions of a prompt and fewer elsewhere, tests done).
+
+    Fisher's exact test, completions against completions: how many of the prompt's have the neuron
+    active at one of their tokens, and how many of the others'. Tested: every prompt with two
+    completions or more, with every neuron active in some completions and not in others.
+    """
+    completions = samples.completions
+    sets = completion_sets(samples.activations, completions.of_samples())
+    member = one_hot(completions.prompts, int(completions.prompts.max()) + 1)
+    sizes = np.asarray(member.sum(axis=1), np.int64)
+    tested = np.flatnonzero((sizes >= 2) & (sizes < len(sets)))
+    if len(tested) == 0:
+        samples.skipped["neurons consistent within a prompt"] = (
+            "needs a prompt with two completions, and another prompt"
+        )
+    found, n_neurons = _tests_of_prompts(sets, member[tested], sizes[tested], fdr)
+    prompt = tested[found.label]
+    counts = sets.counts()[found.neuron]
+    table = _consistent_table(samples, sizes, prompt, found, counts)
+    n_tests = n_neurons * len(tested)
+    table["q_value"] = benjamini_hochberg(found.p_value, n_tests)
+    passed = (table["q_value"] <= fdr) & (table["frequency_this_prompt"] == 1)
+    order = ["prompt_idx", "frequency_other_prompts", "neuron_id"]
+    return table[passed].sort_values(order).reset_index(drop=True), n_tests
+
+
+def _tests_of_prompts(
+    sets: PackedActivations, member: csr_array, sizes: NDArray[np.int64], alpha: float
+) -> tuple[Found, int]:
+    """Return (the tests at `alpha` or less, neurons tested); member: (prompts, C)."""
+    parts, n_neurons = [], 0
+    for neurons, active in selective_blocks(sets):
+        n_neurons += len(neurons)
+        both = np.asarray(member @ active.astype(np.float32), np.int64)
+        part = fisher_found(both, sizes, active.sum(axis=0), len(sets), alpha)
+        parts.append(part.with_neurons(neurons))
+    return Found.joined(parts), n_neurons
+
+
+def _consistent_table(
+    samples: Samples,
+    sizes: NDArray[np.int64],
+    prompt: NDArray[np.int64],
+    found: Found,
+    counts: NDArray[np.int64],
+) -> pd.DataFrame:
+    n_completions, d_mlp = int(sizes.sum()), samples.geometry.d_mlp
+    return pd.DataFrame(
+        {
+            "prompt_idx": samples.prompt_ids[prompt],
+            "input_text": np.array(samples.prompt_texts(), object)[prompt],
+            "neuron_id": found.neuron,
+            "layer": found.neuron // d_mlp,
+            "dimension": found.neuron % d_mlp,
+            "n_samples": sizes[prompt],
+            "frequency_this_prompt": found.n_both / sizes[prompt],
+            "frequency_other_prompts": (counts - found.n_both) / (n_completions - sizes[prompt]),
+        }
+    )

@@ -1,0 +1,198 @@
+"""A dataset as the statistics need it: rows by completion, labels as numbers, gaps named.
+
+    samples = arrange(table, activations, geometry)
+    samples.tokens("output")        # TokenLabels, or None where the table cannot tell
+    samples.skipped                 # what cannot be computed -> why
+
+Columns that a table may lack are made up for where others say the same; where they cannot be, what
+depends on them is left out and named in `skipped`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from gelu.cli import UserError
+from gelu.completions import completion_groups
+from gelu.models import Geometry
+from gelu.packed import PackedActivations
+from gelu.statistics.completions import Completions
+
+Role = Literal["output", "context"]
+ROLES: tuple[Role, ...] = ("output", "context")
+COLUMNS: Mapping[Role, tuple[str, str]] = {
+    "output": ("output", "output_id"),
+    "context": ("context_token", "context_token_id"),
+}
+WHOLE_NUMBERS = (
+    "sample_id",
+    "prompt_sample_idx",
+    "token_position",
+    "prompt_idx",
+    "output_id",
+    "context_token_id",
+    "absolute_position",
+)
+
+
+@dataclass(frozen=True)
+class TokenLabels:
+    """The token of each sample.
+
+    codes: (n,), 0..T-1; texts: (T,), as decoded; ids: (T,) token ids, None where the table has none
+    and tokens are told apart by their texts.
+    """
+
+    codes: NDArray[np.int64]
+    texts: list[str]
+    ids: list[int] | None
+
+    def sizes(self) -> NDArray[np.int64]:
+        """Return how many samples each token has, (T,)."""
+        return np.bincount(self.codes, minlength=len(self.texts))
+
+
+@dataclass(frozen=True)
+class Samples:
+    """The samples of one dataset, in the order of their completions.
+
+    table: their rows; activations: a row each, in the same order; prompt_ids: (P,), the table's
+    number of each prompt; skipped: what cannot be computed -> why; subsampled: what rests on a part
+    of the samples -> on which.
+    """
+
+    table: pd.DataFrame
+    activations: PackedActivations
+    geometry: Geometry
+    completions: Completions
+    prompt_ids: NDArray[np.int64]
+    skipped: dict[str, str] = field(default_factory=dict)
+    subsampled: dict[str, str] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.table)
+
+    def tokens(self, role: Role) -> TokenLabels | None:
+        """Return each sample's token in that role, None where the table has none."""
+        text_column, id_column = COLUMNS[role]
+        if text_column not in self.table.columns:
+            return None
+        texts = self.table[text_column]
+        if id_column not in self.table.columns:
+            codes, distinct = pd.factorize(texts, sort=True)
+            return TokenLabels(np.asarray(codes, np.int64), [str(text) for text in distinct], None)
+        codes, ids = pd.factorize(self.table[id_column], sort=True)
+        first = pd.Series(np.arange(len(self))).groupby(codes).first()
+        return TokenLabels(
+            np.asarray(codes, np.int64),
+            [str(text) for text in texts.to_numpy()[first]],
+            [int(token_id) for token_id in ids],
+        )
+
+    def positions(self) -> NDArray[np.int64] | None:
+        """Return each sample's absolute position, (n,); None where the table has none."""
+        if "absolute_position" not in self.table.columns:
+            return None
+        return self.table["absolute_position"].to_numpy(np.int64)
+
+    def prompt_texts(self) -> list[str]:
+        """Return each prompt's text, "" where the table has none, (P,)."""
+        if "input_text" not in self.table.columns:
+            return [""] * len(self.prompt_ids)
+        numbers = self.completions.prompts_of_samples()
+        first = np.unique(numbers, return_index=True)[1]
+        return [str(text) for text in self.table["input_text"].to_numpy()[first]]
+
+
+def arrange(table: pd.DataFrame, activations: PackedActivations, geometry: Geometry) -> Samples:
+    """Return the samples in the order of their completions.
+
+    table: a dataset's table, at least one row; activations: a row for each of its rows. Raises
+    `UserError` where a column of numbers holds something else.
+    """
+    _require_whole_numbers(table)
+    skipped: dict[str, str] = {}
+    prompts, prompt_ids = _number_prompts(table, skipped)
+    groups = completion_groups(table)
+    order = np.lexsort((table["token_position"], groups, prompts))
+    begins = np.flatnonzero(np.diff(groups[order], prepend=-1))
+    lengths = np.diff(begins, append=len(order))
+    table = table.iloc[order].reset_index(drop=True)
+    texts = prompts[order]
+    if "input_text" in table.columns:
+        texts = np.asarray(pd.factorize(table["input_text"])[0], np.int64)
+    prefixes = _number_prefixes(table, texts, lengths)
+    completions = Completions(lengths, prompts[order][begins], prefixes, texts[begins])
+    _name_missing_columns(table, skipped)
+    return Samples(
+        table,
+        PackedActivations(activations.bits[order], activations.n_neurons),
+        geometry,
+        completions,
+        prompt_ids,
+        skipped,
+    )
+
+
+def _require_whole_numbers(table: pd.DataFrame) -> None:
+    for column in WHOLE_NUMBERS:
+        if column in table.columns and table[column].dtype.kind not in "iu":
+            raise UserError(f"dataset CSV: the column {column} holds more than whole numbers")
+
+
+def _number_prompts(
+    table: pd.DataFrame, skipped: dict[str, str]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return each row's prompt 0..P-1, and the numbers that stand for these in tables."""
+    if "prompt_idx" in table.columns:
+        codes, ids = pd.factorize(table["prompt_idx"], sort=True)
+        return np.asarray(codes, np.int64), np.asarray(ids, np.int64)
+    if "input_text" in table.columns:
+        skipped["rows of the prompts CSV with equal text"] = (
+            "the dataset CSV has no column prompt_idx; equal texts count as one prompt"
+        )
+        codes, texts = pd.factorize(table["input_text"])
+        return np.asarray(codes, np.int64), np.arange(len(texts))
+    skipped["prompts"] = (
+        "the dataset CSV has neither prompt_idx nor input_text; all samples count as one prompt"
+    )
+    return np.zeros(len(table), np.int64), np.zeros(1, np.int64)
+
+
+def _number_prefixes(
+    table: pd.DataFrame, texts: NDArray[np.int64], lengths: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """Return a number for each sample, equal where prompt and tokens so far are, (n,).
+
+    texts: (n,), a number for each sample's prompt's text.
+    """
+    column = "output_id" if "output_id" in table.columns else "output"
+    outputs = pd.factorize(table[column])[0].astype(np.int64)
+    starts = lengths.cumsum() - lengths
+    prefixes = np.empty(len(table), np.int64)
+    current, n_numbers = texts[starts], 0
+    for place in range(int(lengths.max())):
+        there = np.flatnonzero(lengths > place)
+        if place:
+            before = outputs[starts[there] + place - 1]
+            current = current[lengths[lengths >= place] > place] * (outputs.max() + 1) + before
+        current = np.unique(current, return_inverse=True)[1]
+        prefixes[starts[there] + place] = n_numbers + current
+        n_numbers += int(current.max()) + 1
+    return prefixes
+
+
+def _name_missing_columns(table: pd.DataFrame, skipped: dict[str, str]) -> None:
+    for role, (text, number) in COLUMNS.items():
+        if text not in table.columns:
+            skipped[f"{role} tokens"] = f"the dataset CSV has no column {text}"
+        elif number not in table.columns:
+            skipped[f"ids of {role} tokens"] = (
+                f"the dataset CSV has no column {number}; tokens are told apart by their texts"
+            )
+    if "absolute_position" not in table.columns:
+        skipped["positions"] = "the dataset CSV has no column absolute_position"

@@ -1,0 +1,159 @@
+"""The same token generated under different prompts: are its neurons the same?
+
+For each token, the mean Jaccard index of pairs of its samples under two prompts, beside that of its
+samples with other tokens of the same prompt. The p-value is for the first's being larger than where
+the token stands elsewhere in the same completions: labels are turned in a circle along each
+completion, by an offset of its own, so that prompts, completions and runs of a token stay.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from gelu.packed import PackedActivations
+from gelu.statistics.multiple_testing import benjamini_hochberg
+from gelu.statistics.samples import Samples
+from gelu.statistics.similarity import pairwise_overlap
+
+COLUMNS = (
+    "token",
+    "token_id",
+    "n_prompts",
+    "n_samples",
+    "jaccard_same_token_other_prompt",
+    "jaccard_same_prompt_other_token",
+    "p_value",
+    "q_value",
+)
+SHIFTS = 1_999
+MOST_SAMPLES = 3_000
+MOST_SAMPLES_OF_TOKEN = 60
+PAIRS_AT_A_TIME = 1 << 22
+
+
+def tokens_across_prompts(samples: Samples, seed: int) -> pd.DataFrame:
+    """Return a row for every token generated under two or more prompts, columns as in the contract.
+
+    Ordered by p-value, then by number of samples. Where there are too many samples, those of some
+    completions are compared, and of a frequent token some samples; `samples.subsampled` says so. A
+    token that is then left under one prompt has no Jaccard index and no p-value.
+    """
+    tokens = samples.tokens("output")
+    if tokens is None:
+        return pd.DataFrame(columns=list(COLUMNS))
+    prompts = samples.completions.prompts_of_samples()
+    under = np.unique(np.stack([tokens.codes, prompts]), axis=1)[0]
+    n_prompts = np.bincount(under, minlength=len(tokens.texts))
+    shared = np.flatnonzero(n_prompts >= 2)
+    if len(shared) == 0:
+        samples.skipped["tokens across prompts"] = "no token was generated under two prompts"
+        return pd.DataFrame(columns=list(COLUMNS))
+    compare = _Comparison.of(samples, tokens.codes, np.random.default_rng(seed))
+    results = [compare.token(int(token)) for token in shared]
+    table = pd.DataFrame(
+        {
+            "token": np.array(tokens.texts, object)[shared],
+            "token_id": None if tokens.ids is None else np.array(tokens.ids)[shared],
+            "n_prompts": n_prompts[shared],
+            "n_samples": tokens.sizes()[shared],
+        }
+    )
+    table[list(COLUMNS[4:7])] = np.array(results)
+    return _with_q_values(table)
+
+
+def _with_q_values(table: pd.DataFrame) -> pd.DataFrame:
+    p_values = table["p_value"].to_numpy()
+    tested = np.isfinite(p_values)
+    q_values = np.full(len(table), np.nan)
+    q_values[tested] = benjamini_hochberg(p_values[tested], int(tested.sum()))
+    table["q_value"] = q_values
+    order = np.lexsort((table.index, -table["n_samples"], p_values))
+    return table.iloc[order].reset_index(drop=True)
+
+
+@dataclass(frozen=True)
+class _Comparison:
+    """The compared samples: jaccard (n, n); prompts, codes, starts, lengths, places: (n,) each
+    sample's prompt, token, its completion's first row and length, and its place in it; offsets:
+    (SHIFTS, n), by how much its completion is turned."""
+
+    jaccard: NDArray[np.float32]
+    prompts: NDArray[np.int64]
+    codes: NDArray[np.int64]
+    starts: NDArray[np.int64]
+    lengths: NDArray[np.int64]
+    places: NDArray[np.int64]
+    offsets: NDArray[np.int64]
+    rng: np.random.Generator
+
+    @classmethod
+    def of(
+        cls, samples: Samples, codes: NDArray[np.int64], rng: np.random.Generator
+    ) -> "_Comparison":
+        chosen = _choose_completions(samples, rng)
+        kept = np.isin(samples.completions.of_samples(), chosen)
+        sets = PackedActivations(samples.activations.bits[kept], samples.activations.n_neurons)
+        sizes = samples.completions.lengths[chosen]
+        starts = np.repeat(sizes.cumsum() - sizes, sizes)
+        offsets = rng.integers(sizes, size=(SHIFTS, len(sizes)))
+        return cls(
+            pairwise_overlap(sets).jaccard().astype(np.float32),
+            samples.completions.prompts_of_samples()[kept],
+            codes[kept],
+            starts,
+            np.repeat(sizes, sizes),
+            np.arange(len(starts)) - starts,
+            np.repeat(offsets, sizes, axis=1),
+            rng,
+        )
+
+    def token(self, token: int) -> tuple[float, float, float]:
+        """Return (same token under another prompt, same prompt with other tokens, p-value)."""
+        here = np.flatnonzero(self.codes == token)
+        if len(here) > MOST_SAMPLES_OF_TOKEN:
+            here = np.sort(self.rng.choice(here, MOST_SAMPLES_OF_TOKEN, replace=False))
+        other = self._same_prompt_other_token(here, token)
+        first, second = np.triu_indices(len(here), 1)
+        different = self.prompts[here[first]] != self.prompts[here[second]]
+        first, second = first[different], second[different]
+        if len(first) == 0:
+            return np.nan, other, np.nan
+        observed = float(self.jaccard[here[first], here[second]].mean(dtype=np.float64))
+        at_least = self._shifted_means(here, first, second) >= observed - 1e-9
+        return observed, other, (1 + int(at_least.sum())) / (1 + SHIFTS)
+
+    def _same_prompt_other_token(self, here: NDArray[np.int64], token: int) -> float:
+        same = (self.prompts[here][:, None] == self.prompts) & (self.codes != token)
+        return float(self.jaccard[here][same].mean(dtype=np.float64)) if same.any() else np.nan
+
+    def _shifted_means(
+        self, here: NDArray[np.int64], first: NDArray[np.int64], second: NDArray[np.int64]
+    ) -> NDArray[np.float64]:
+        """Return the mean over the pairs of `here` after each shift, (SHIFTS,)."""
+        turned = (self.places[here] + self.offsets[:, here]) % self.lengths[here]
+        rows = self.starts[here] + turned
+        step = max(1, PAIRS_AT_A_TIME // len(first))
+        parts = [
+            self.jaccard[rows[at : at + step][:, first], rows[at : at + step][:, second]].mean(
+                axis=1, dtype=np.float64
+            )
+            for at in range(0, SHIFTS, step)
+        ]
+        return np.concatenate(parts)
+
+
+def _choose_completions(samples: Samples, rng: np.random.Generator) -> NDArray[np.int64]:
+    """Return all completions, ascending, or random ones of `MOST_SAMPLES` samples together."""
+    lengths = samples.completions.lengths
+    if len(samples) <= MOST_SAMPLES:
+        return np.arange(len(lengths))
+    order = rng.permutation(len(lengths))
+    chosen = np.sort(order[lengths[order].cumsum() <= MOST_SAMPLES])
+    samples.subsampled["tokens across prompts"] = (
+        f"{lengths[chosen].sum():,} of {len(samples):,} samples, those of completions drawn at "
+        f"random; at most {MOST_SAMPLES_OF_TOKEN} samples of a token"
+    )
+    return chosen

@@ -1,0 +1,209 @@
+"""Neurons that depend on the position, planted exactly, and data in which none does."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from gelu.statistics.importance import importance_table
+from gelu.statistics.position_specific import (
+    PositionTests,
+    best_ranges,
+    position_specific_neurons,
+    ranges_to_test,
+)
+from gelu.statistics.samples import Samples
+from tests.statistics_helpers import (
+    BEFORE,
+    arranged,
+    contract_columns,
+    persistent_activity,
+    samples_of,
+    table_of,
+)
+
+
+@given(st.lists(st.integers(0, 40), min_size=1, max_size=20))
+def test_tested_ranges_are_blocks_of_neighbours(values: list[int]) -> None:
+    positions = np.array(values)
+    found = {
+        tuple(np.unique(positions[row].tolist()).tolist())
+        for row in ranges_to_test(positions).toarray().astype(bool)
+    }
+    distinct = sorted(set(values))
+    span = distinct[-1] - distinct[0] + 1
+    expected, width = set(), 1
+    while width < span:
+        for begin in (0, width // 2):
+            for start in range(distinct[0] - begin, distinct[-1] + 1, width):
+                expected.add(tuple(p for p in distinct if start <= p < start + width))
+        width *= 2
+    assert found == expected - {(), tuple(distinct)}
+
+
+def test_every_sample_of_a_range_is_marked_once() -> None:
+    ranges = ranges_to_test(np.array([5, 6, 5, 8])).toarray()
+    assert ranges.max() == 1 and ranges.shape[1] == 4
+    assert [1, 0, 1, 0] in ranges.tolist()
+
+
+def phi(both: NDArray[Any], sizes: NDArray[Any], count: int, first: int, end: int) -> float:
+    inside, size, n = both[first:end].sum(), sizes[first:end].sum(), sizes.sum()
+    return float((inside * n - size * count) / np.sqrt(size * (n - size) * count * (n - count)))
+
+
+@given(st.integers(2, 9), st.integers(0, 2**32 - 1))
+def test_the_best_range_is_the_best_of_all(n_positions: int, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    sizes = rng.integers(1, 9, n_positions)
+    both = rng.integers(0, sizes[:, None] + 1, (n_positions, 4))
+    both[0], both[1] = 0, sizes[1]
+    counts = both.sum(axis=0)
+    first, end = best_ranges(both, sizes, counts)
+    for neuron in range(4):
+        ranges = [
+            (stop - start, start, stop)
+            for start in range(n_positions)
+            for stop in range(start + 1, n_positions + 1)
+            if stop - start < n_positions
+        ]
+        scores = {
+            (start, stop): phi(both[:, neuron], sizes, int(counts[neuron]), start, stop)
+            for _, start, stop in ranges
+        }
+        best = max(scores.values())
+        expected = next(
+            (start, stop) for _, start, stop in sorted(ranges) if scores[start, stop] > best - 1e-9
+        )
+        assert (first[neuron], end[neuron]) == expected
+
+
+@given(st.integers(0, 99), st.integers(1, 99), st.integers(4, 16))
+@settings(max_examples=60)
+def test_beyond_the_most_borders_a_single_range_is_found_exactly(
+    start: int, width: int, borders: int
+) -> None:
+    # A range as wide as a border's step or wider.
+    end = min(100, start + max(width, 100 // borders + 1))
+    start = max(0, min(start, end - 100 // borders - 1))
+    if end - start == 100:
+        end -= 1
+    sizes = np.full(100, 4)
+    both = np.where((np.arange(100) >= start) & (np.arange(100) < end), 4, 0)[:, None]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("gelu.statistics.position_specific.MOST_BORDERS", borders)
+        first, stop = best_ranges(both, sizes, both.sum(axis=0))
+    assert (first[0], stop[0]) == (start, end)
+
+
+LENGTH = 32
+
+
+def find(samples: Samples) -> PositionTests:
+    table = importance_table(samples, 0).sort_values("neuron_id")
+    return position_specific_neurons(samples, table["mi_position_bits"].to_numpy(), 0.05)
+
+
+def dataset(active: NDArray[np.bool_]) -> Samples:
+    """Return samples of completions of `LENGTH` tokens, four of each prompt."""
+    n = len(active) // LENGTH
+    prompts = [number // 4 for number in range(n)]
+    rng = np.random.default_rng(9)
+    return samples_of([LENGTH] * n, prompts, rng.integers(0, 30, n * LENGTH).tolist(), active)
+
+
+def planted() -> NDArray[np.bool_]:
+    """24 completions; neurons: dead, always on, a range, one position, every other position, not
+    in a range, persistent noise."""
+    places = np.tile(np.arange(LENGTH), 24)
+    active = np.zeros((len(places), 40), bool)
+    active[:, 1] = True
+    active[:, 2] = (places >= 7) & (places < 15)
+    active[:, 3] = places == 4
+    active[:, 4] = places % 2 == 1
+    active[:, 5] = (places < 10) | (places >= 21)
+    rng = np.random.default_rng(0)
+    active[:, 6:] = persistent_activity(rng, (24, LENGTH), 0.9, np.full((24, 34), 0.3))
+    return active
+
+
+def test_planted_ranges_are_found_exactly_and_nothing_else() -> None:
+    samples = dataset(planted())
+    result = find(samples)
+    table = result.table.set_index("neuron_id")
+    assert ["neuron_id", *table.columns] == contract_columns("position_specific_neurons")
+    assert set(table.index) == {2, 3, 4, 5}
+    borders = table[["range_start", "range_end"]].to_numpy().tolist()
+    ranges = dict(zip(table.index, borders, strict=True))
+    assert ranges[2] == [BEFORE + 7, BEFORE + 15]
+    assert ranges[3] == [BEFORE + 4, BEFORE + 5]
+    shares = table[["frequency_inside", "frequency_outside"]].to_numpy().tolist()
+    frequencies = dict(zip(table.index, shares, strict=True))
+    assert frequencies[2] == frequencies[3] == [1, 0]
+    # The other positions are two ranges; the wider one is shown.
+    assert ranges[5] == [BEFORE + 21, BEFORE + 32]
+    assert frequencies[5] == [1, pytest.approx(10 / 21)]
+    assert frequencies[4][0] > frequencies[4][1]
+    assert (table["q_value"] <= 0.05).all() and (table["q_value"] >= table["p_value"]).all()
+    assert result.table["mi_bits"].tolist() == sorted(result.table["mi_bits"], reverse=True)
+    assert result.n_tests == 38
+    assert result.n_ranges == ranges_to_test(samples.table["absolute_position"].to_numpy()).shape[0]
+
+
+def test_blocks_do_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = find(dataset(planted())).table
+    monkeypatch.setattr("gelu.packed.BLOCK_BYTES", 1)
+    pieced = find(dataset(planted())).table
+    np.testing.assert_allclose(pieced.to_numpy(float), whole.to_numpy(float), rtol=1e-4)
+
+
+def test_where_positions_are_dealt_out_anew_nothing_is_found() -> None:
+    runs = 0
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        parts = planted().reshape(24, LENGTH, -1)
+        shuffled = np.stack([rng.permutation(part) for part in parts])
+        runs += len(find(dataset(shuffled.reshape(24 * LENGTH, -1))).table) > 0
+    assert runs <= 1
+
+
+def test_persistence_alone_is_no_position() -> None:
+    runs = 0
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        frequency = rng.uniform(0.02, 0.9, (1, 60)).repeat(24, axis=0)
+        active = persistent_activity(rng, (24, LENGTH), 0.95, frequency)
+        runs += len(find(dataset(active)).table) > 0
+    assert runs <= 1
+
+
+def test_a_first_token_that_a_prompts_completions_share_is_no_position() -> None:
+    # Six prompts of eight completions, whose first two tokens are the same; a neuron fires on one.
+    rng = np.random.default_rng(0)
+    lengths, prompts = [20] * 48, np.repeat(range(6), 8).tolist()
+    outputs = rng.integers(0, 30, (48, 20))
+    outputs[:, :2] = 40
+    outputs[:16, 0], outputs[16:, 0] = 50, np.repeat(range(60, 64), 8)
+    table = table_of(lengths, prompts, outputs.ravel().tolist())
+    active = ((table["context_token_id"] == 50) | (rng.random(960) < 0.01)).to_numpy()[:, None]
+    assert find(arranged(table, active)).table.empty
+    # With other tokens in between, the same activity is no coincidence.
+    outputs[:, 0] = np.arange(48) + 100
+    alone = table_of(lengths, list(range(48)), outputs.ravel().tolist())
+    assert find(arranged(alone, active)).table["neuron_id"].tolist() == [0]
+
+
+def test_without_positions_or_with_one_there_is_nothing_to_test() -> None:
+    table = table_of([1, 1, 1], [0, 0, 1], [0, 1, 2])
+    active = np.array([[1], [0], [1]], bool)
+    samples = arranged(table, active)
+    result = position_specific_neurons(samples, np.zeros(1), 0.05)
+    assert result.table.empty and result.n_ranges == 0
+    assert "same position" in samples.skipped["position-specific neurons"]
+    assert list(result.table.columns) == contract_columns("position_specific_neurons")
+    samples = arranged(table.drop(columns="absolute_position"), active)
+    assert position_specific_neurons(samples, np.zeros(1), 0.05).n_ranges == 0
+    assert "positions" in samples.skipped

@@ -1,0 +1,327 @@
+"""Completions of a prompt against one another and against those of other prompts."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+import scipy.stats
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from sklearn.metrics import jaccard_score
+
+from gelu.packed import PackedActivations
+from gelu.statistics.prompt_comparison import (
+    compare_prompts,
+    consistent_neurons,
+    permutation_test,
+)
+from gelu.statistics.samples import Samples
+from gelu.statistics.similarity import completion_sets, pairwise_overlap
+from gelu.statistics.tokens_across_prompts import tokens_across_prompts
+from tests.statistics_helpers import arranged, contract_columns, samples_of, table_of
+
+
+@given(st.integers(1, 12), st.integers(1, 30), st.integers(0, 2**32 - 1))
+def test_overlaps_are_those_of_sets(n: int, n_neurons: int, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    active = rng.random((n, n_neurons)) < rng.random((n, 1))
+    completions = np.unique(rng.integers(0, 4, n), return_inverse=True)[1]
+    packed = completion_sets(PackedActivations.from_bool(active), completions)
+    sets = sets_of(active, completions)
+    assert [set(np.flatnonzero(row)) for row in packed.rows(slice(None))] == sets
+    overlap = pairwise_overlap(packed)
+    jaccard = overlap.jaccard()
+    for a, first in enumerate(sets):
+        for b, second in enumerate(sets):
+            assert overlap.intersection[a, b] == len(first & second)
+            assert overlap.union[a, b] == len(first | second)
+            rows = packed.rows([a, b])
+            assert jaccard[a, b] == jaccard_score(rows[0], rows[1], zero_division=1)
+
+
+def sets_of(active: NDArray[np.bool_], completions: NDArray[Any]) -> list[set[int]]:
+    return [
+        set(np.flatnonzero(active[completions == number].any(axis=0)))
+        for number in range(completions.max() + 1)
+    ]
+
+
+def jaccard_of(first: set[int], second: set[int]) -> float:
+    return len(first & second) / len(first | second) if first | second else 1.0
+
+
+LENGTHS = [2, 3, 1, 4, 2, 2]
+PROMPTS = [0, 0, 0, 1, 1, 2]
+
+
+def small_dataset() -> tuple[Samples, NDArray[np.bool_]]:
+    active = np.random.default_rng(0).random((14, 20)) < 0.2
+    return samples_of(LENGTHS, PROMPTS, list(range(14)), active), active
+
+
+def test_similarities_are_means_over_all_pairs() -> None:
+    samples, active = small_dataset()
+    found = compare_prompts(samples, 0.05, 0)
+    of = samples.completions.of_samples()
+    sets = sets_of(active, of)
+    tokens = [active[of == number] for number in range(6)]
+    pairs = [(a, b) for a in range(6) for b in range(a + 1, 6)]
+    jaccard = {(a, b): jaccard_of(sets[a], sets[b]) for a, b in pairs}
+    by_token = {
+        (a, b): np.mean(
+            [
+                jaccard_of(set(np.flatnonzero(x)), set(np.flatnonzero(y)))
+                for x, y in zip(tokens[a], tokens[b], strict=False)
+            ]
+        )
+        for a, b in pairs
+    }
+    assert list(found.samples.columns) == contract_columns("sample_similarities")
+    numbers = [0, 1, 2, 0, 1, 0]
+    own = [(a, b) for a, b in pairs if PROMPTS[a] == PROMPTS[b]]
+    assert found.samples.to_numpy().tolist() == [
+        [
+            PROMPTS[a],
+            f"prompt {PROMPTS[a]}",
+            numbers[a],
+            numbers[b],
+            pytest.approx(jaccard[a, b]),
+            len(sets[a] & sets[b]),
+            len(sets[a] | sets[b]),
+        ]
+        for a, b in own
+    ]
+    for row in found.prompts.to_dict("records"):
+        key = (row["prompt_a"], row["prompt_b"])
+        chosen = [pair for pair in pairs if (PROMPTS[pair[0]], PROMPTS[pair[1]]) == key]
+        assert row["n_pairs"] == len(chosen)
+        if key == (2, 2):
+            assert np.isnan(row["mean_jaccard"]) and np.isnan(row["mean_jaccard_by_token"])
+        else:
+            expected = np.mean([[jaccard[pair], by_token[pair]] for pair in chosen], axis=0)
+            assert row["mean_jaccard"] == pytest.approx(expected[0])
+            assert row["mean_jaccard_by_token"] == pytest.approx(expected[1])
+    assert len(found.prompts) == 6
+    others = [pair for pair in pairs if pair not in own]
+    assert found.within.tolist() == pytest.approx([jaccard[pair] for pair in own])
+    assert found.between.tolist() == pytest.approx([jaccard[pair] for pair in others])
+    assert found.within_by_token == pytest.approx(np.mean([by_token[pair] for pair in own]))
+    assert found.between_by_token == pytest.approx(np.mean([by_token[pair] for pair in others]))
+    # The test compares first tokens alone, since one completion has no more.
+    cut = {
+        (a, b): jaccard_of(*(set(np.flatnonzero(tokens[c][0])) for c in (a, b))) for a, b in pairs
+    }
+    assert found.test is not None
+    assert found.test.within == pytest.approx(np.mean([cut[pair] for pair in own]))
+    assert found.test.between == pytest.approx(np.mean([cut[pair] for pair in others]))
+
+
+def test_of_many_completions_those_of_some_prompts_are_compared(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("gelu.statistics.prompt_comparison.MOST_COMPLETIONS", 5)
+    monkeypatch.setattr("gelu.statistics.prompt_comparison.MOST_COMPLETIONS_BY_TOKEN", 3)
+    samples, _ = small_dataset()
+    found = compare_prompts(samples, 0.05, 0)
+    shown = set(found.prompts["prompt_a"])
+    assert shown < {0, 1, 2} and len(found.within) + len(found.between) <= 10
+    assert "of 6 completions" in samples.subsampled["completions compared"]
+    assert "3 completions" in samples.subsampled["completions compared token by token"]
+
+
+def test_p_values_of_the_permutation_test_are_uniform(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gelu.statistics.prompt_comparison.MOST_PERMUTATIONS", 199)
+    prompts = np.repeat(range(5), [2, 3, 4, 4, 5])
+    p_values = []
+    for seed in range(200):
+        rng = np.random.default_rng(seed)
+        sets = PackedActivations.from_bool(rng.random((18, 60)) < rng.random((18, 1)))
+        test = permutation_test(pairwise_overlap(sets).jaccard(), prompts, rng)
+        assert test.n_permutations == 199
+        # p is one of 1/200, 2/200, ..., 1: spread evenly below.
+        p_values.append(test.p_value - rng.random() / 200)
+    assert scipy.stats.kstest(p_values, "uniform").pvalue > 0.01
+
+
+def test_a_prompts_own_neurons_give_the_smallest_p_value() -> None:
+    rng = np.random.default_rng(0)
+    prompts = np.repeat(range(4), 5)
+    own = np.arange(60) % 4 == np.repeat(prompts, 6)[:, None]
+    active = (rng.random((120, 60)) < 0.05) | (own & (rng.random((120, 60)) < 0.3))
+    found = compare_prompts(samples_of([6] * 20, prompts.tolist(), [0] * 120, active), 0.05, 0)
+    assert found.test is not None and found.test.within > found.test.between
+    assert found.test.p_value == 1 / (1 + found.test.n_permutations)
+
+
+def test_longer_completions_alone_make_no_prompt_effect() -> None:
+    p_values = []
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        lengths = np.repeat([3, 30], 6).tolist()
+        active = rng.random((sum(lengths), 50)) < 0.05
+        prompts = np.repeat([0, 1], 6)
+        samples = samples_of(lengths, prompts.tolist(), [0] * sum(lengths), active)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("gelu.statistics.prompt_comparison.MOST_PERMUTATIONS", 199)
+            test = compare_prompts(samples, 0.05, seed).test
+            uncut = completion_sets(samples.activations, samples.completions.of_samples())
+            whole = permutation_test(pairwise_overlap(uncut).jaccard(), prompts, rng)
+        assert test is not None and whole.p_value <= 0.01
+        p_values.append(test.p_value)
+    assert np.mean(np.array(p_values) <= 0.05) <= 0.15
+    assert scipy.stats.kstest(p_values, "uniform").pvalue > 0.01
+
+
+@pytest.mark.parametrize("block_bytes", [1, 1 << 25])
+def test_consistent_neurons_are_those_of_fishers_test(
+    block_bytes: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gelu.packed.BLOCK_BYTES", block_bytes)
+    rng = np.random.default_rng(0)
+    prompts = np.repeat(range(4), [6, 6, 6, 1])
+    of = np.repeat(np.arange(19), 3)
+    active = rng.random((57, 40)) < 0.1
+    for prompt in range(3):
+        active[:, prompt] |= prompts[of] == prompt
+        active[:, 3 + prompt] |= (prompts[of] == prompt) & (of != 6 * prompt)
+    active[:, [10, 11]] = [True, False]
+    samples = samples_of([3] * 19, prompts.tolist(), [0] * 57, active)
+    sets = completion_sets(samples.activations, of).rows(slice(None))
+    tests = []
+    for prompt in range(3):
+        for neuron in np.flatnonzero(sets.any(axis=0) & ~sets.all(axis=0)).tolist():
+            here, there = sets[prompts == prompt, neuron], sets[prompts != prompt, neuron]
+            cells = [[here.sum(), (~here).sum()], [there.sum(), (~there).sum()]]
+            p_value = scipy.stats.fisher_exact(cells, "greater").pvalue
+            tests.append((prompt, neuron, here.mean(), there.mean(), p_value))
+    q_values = scipy.stats.false_discovery_control([test[-1] for test in tests])
+    expected = sorted(
+        (prompt, other, neuron, q_value)
+        for (prompt, neuron, this, other, _), q_value in zip(tests, q_values, strict=True)
+        if q_value <= 0.2 and this == 1
+    )
+    table, n_tests = consistent_neurons(samples, 0.2)
+    assert n_tests == len(tests) and len(expected) >= 3
+    assert list(table.columns) == contract_columns("consistent_neurons")
+    columns = ["prompt_idx", "frequency_other_prompts", "neuron_id", "q_value"]
+    np.testing.assert_allclose(table[columns].to_numpy(float), expected, rtol=1e-6)
+    assert (table["frequency_this_prompt"] == 1).all() and (table["n_samples"] == 6).all()
+    assert {(p, p) for p in range(3)} <= set(
+        zip(table["prompt_idx"], table["neuron_id"], strict=True)
+    )
+
+
+ACROSS = "gelu.statistics.tokens_across_prompts"
+
+
+def tokens_dataset(
+    rng: np.random.Generator, n_prompts: int = 4, planted: bool = False
+) -> tuple[Samples, NDArray[np.int64], NDArray[np.bool_]]:
+    """Three completions of 12 tokens of each prompt; planted: token 0 has ten neurons."""
+    n = n_prompts * 3
+    outputs = rng.integers(0, 6, n * 12)
+    active = rng.random((n * 12, 40)) < 0.2
+    if planted:
+        active[:, :10] |= (outputs == 0)[:, None]
+    prompts = np.repeat(np.arange(n_prompts), 3)
+    return samples_of([12] * n, prompts.tolist(), outputs.tolist(), active), outputs, active
+
+
+def test_tokens_across_prompts_are_means_over_pairs() -> None:
+    samples, outputs, active = tokens_dataset(np.random.default_rng(0), planted=True)
+    table = tokens_across_prompts(samples, 0)
+    assert list(table.columns) == contract_columns("token_across_prompts")
+    jaccard = pairwise_overlap(PackedActivations.from_bool(active)).jaccard()
+    prompts = np.repeat(range(4), 36)
+    for row in table.to_dict("records"):
+        here = outputs == row["token_id"]
+        same = here[:, None] & here & (prompts[:, None] != prompts)
+        other = here[:, None] & ~here & (prompts[:, None] == prompts)
+        assert (row["token"], row["n_samples"]) == (f"t{row['token_id']}", here.sum())
+        assert row["n_prompts"] == len(np.unique(prompts[here]))
+        assert row["jaccard_same_token_other_prompt"] == pytest.approx(
+            jaccard[same].mean(), rel=1e-5
+        )
+        assert row["jaccard_same_prompt_other_token"] == pytest.approx(
+            jaccard[other].mean(), rel=1e-5
+        )
+    assert table["token_id"][0] == 0 and table["p_value"][0] == 1 / 2000
+    p_values = table["p_value"].to_numpy()
+    assert (np.diff(p_values) >= 0).all() and (table["p_value"][1:] > 0.01).all()
+    np.testing.assert_allclose(
+        table["q_value"], scipy.stats.false_discovery_control(p_values), rtol=1e-12
+    )
+
+
+def test_p_values_of_independent_tokens_are_not_too_small(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(f"{ACROSS}.SHIFTS", 199)
+    p_values = []
+    for seed in range(40):
+        samples, _, _ = tokens_dataset(np.random.default_rng(seed))
+        p_values.extend(tokens_across_prompts(samples, seed)["p_value"])
+    assert len(p_values) == 240
+    for level in (0.05, 0.2):
+        spread = np.sqrt(level * (1 - level) / len(p_values))
+        assert np.mean(np.array(p_values) <= level) <= level + 3 * spread
+
+
+def test_of_many_samples_some_are_compared(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(f"{ACROSS}.MOST_SAMPLES", 100)
+    monkeypatch.setattr(f"{ACROSS}.MOST_SAMPLES_OF_TOKEN", 5)
+    monkeypatch.setattr(f"{ACROSS}.PAIRS_AT_A_TIME", 64)
+    samples, outputs, _ = tokens_dataset(np.random.default_rng(1), planted=True)
+    table = tokens_across_prompts(samples, 0)
+    # Eight completions of twelve tokens fit; the counts are those of all samples.
+    assert "96 of 144 samples" in samples.subsampled["tokens across prompts"]
+    assert table.sort_values("token_id")["n_samples"].tolist() == np.bincount(outputs).tolist()
+    assert table["token_id"][0] == 0 and table["p_value"][0] < 0.02
+
+
+def test_a_token_left_under_one_prompt_has_no_p_value(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(f"{ACROSS}.MOST_SAMPLES", 2)
+    samples = samples_of([2, 2], [0, 1], [1, 2, 1, 2], np.eye(4, 8, dtype=bool))
+    table = tokens_across_prompts(samples, 0)
+    assert table["token_id"].tolist() == [1, 2]
+    columns = ["jaccard_same_token_other_prompt", "p_value", "q_value"]
+    assert table[columns].isna().all(axis=None)
+
+
+EDGES = {
+    "one sample": ([1], [0], [0]),
+    "one prompt": ([2, 2], [0, 0], [0, 1, 0, 1]),
+    "one completion of each prompt": ([2, 2], [0, 1], [0, 1, 2, 3]),
+    "no token repeated": ([2, 2, 1], [0, 0, 1], [0, 1, 2, 3, 4]),
+}
+
+
+@pytest.mark.parametrize("name", EDGES)
+def test_small_datasets_have_tables_and_name_what_is_missing(name: str) -> None:
+    lengths, prompts, outputs = EDGES[name]
+    samples = samples_of(lengths, prompts, outputs, np.eye(len(outputs), 8, dtype=bool))
+    found, across = compare_prompts(samples, 0.05, 0), tokens_across_prompts(samples, 0)
+    assert list(found.samples.columns) == contract_columns("sample_similarities")
+    assert list(found.consistent.columns) == contract_columns("consistent_neurons")
+    assert found.consistent.empty and across.empty
+    assert list(across.columns) == contract_columns("token_across_prompts")
+    assert "under two prompts" in samples.skipped["tokens across prompts"]
+    told = samples.skipped.get("completions within a prompt against those between prompts")
+    if name == "one prompt":
+        assert told == "there is only one prompt"
+    elif name == "no token repeated":
+        assert found.test is not None and told is None
+    else:
+        assert told == "no prompt has two completions" and found.samples.empty
+    assert ("neurons consistent within a prompt" in samples.skipped) == (
+        name != "no token repeated"
+    )
+
+
+def test_without_texts_and_outputs_ids_there_are_tables_too() -> None:
+    rng = np.random.default_rng(0)
+    table = table_of([3] * 6, [0, 0, 1, 1, 2, 2], rng.integers(0, 3, 18).tolist())
+    samples = arranged(table.drop(columns=["input_text", "output_id"]), rng.random((18, 8)) < 0.4)
+    assert compare_prompts(samples, 0.05, 0).samples["input_text"].tolist() == [""] * 3
+    across = tokens_across_prompts(samples, 0)
+    assert len(across) == 3 and across["token_id"].isna().all()
+    assert list(across.columns) == contract_columns("token_across_prompts")
