@@ -5,10 +5,10 @@ from typing import Any
 
 from gelu import artifacts
 from gelu.analysis import Analysis, Settings
+from gelu.plots.charts import note_figure
 from gelu.plots.clusters import clusters_figure
 from gelu.plots.figures import png_bytes
 from gelu.plots.neurons import importance_by_layer_figure, top_neurons_figure
-from gelu.plots.notes import note_figure
 from gelu.plots.positions import position_heatmap_figure
 from gelu.plots.similarities import similarities_figure
 from gelu.plots.tokens import token_specific_figure

@@ -16,6 +16,7 @@ MAIN_FAMILY = "DejaVu Sans"  # comes with matplotlib
 # They claim characters that they draw as something else, as boxes, or in colour bitmaps.
 MISLEADING_FAMILIES = ("Last Resort", ".Last", "cm", "STIXNonUnicode", "STIXSize", "Symbol", "Wing")
 SIGNS = {"\n": "⏎", "\t": "⇥"}
+SPACE = "␣"
 ELLIPSIS = " … "
 LEFT_TO_RIGHT = "\u200e"  # an invisible mark
 LINE_HEIGHT = 1.35
@@ -26,6 +27,15 @@ HINTING_MARGIN = 1.015
 def drawable(text: str) -> str:
     """Return `text` with a sign or an escape for whatever cannot be drawn as it is."""
     return "".join(_drawable_character(character) for character in text.replace("\r\n", "\n"))
+
+
+def show_spaces(text: str) -> str:
+    """Return `text` with signs for line breaks, tabs, and spaces at its ends."""
+    for character, sign in (("\r\n", SIGNS["\n"]), ("\r", SIGNS["\n"]), *SIGNS.items()):
+        text = text.replace(character, sign)
+    inner = text.strip(" ")
+    before = len(text) - len(text.lstrip(" "))
+    return SPACE * before + inner + SPACE * (len(text) - len(inner) - before)
 
 
 def font_families(text: str) -> list[str]:
