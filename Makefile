@@ -31,12 +31,16 @@ demo: $(READY)
 	done
 	$(RUN) visualize_gelu_graph.py --model_type $(MODEL) --graph_dir $(OUT)/dataset \
 		--activation_file $(OUT)/dataset/$(MODEL)_neuron_activations.pickle --output_dir $(OUT)/graph
+	$(RUN) analyze_activations.py --model_type $(MODEL) --output_dir $(OUT)/analysis \
+		--dataset_csv $(OUT)/dataset/$(MODEL)_activation_dataset.csv \
+		--activations_file $(OUT)/dataset/$(MODEL)_neuron_activations.pickle
 	@echo
 	@echo "Open these:"
 	@echo "  $(OUT)/samples/$(MODEL)_sample_0_activation.png    the neurons behind one generated token"
 	@echo "  $(OUT)/graph/$(MODEL)_gelu_graph_neurons.png       every neuron, by how often it is active"
 	@echo "  $(OUT)/graph/$(MODEL)_gelu_graph.png               the most telling neurons and their edges"
 	@echo "  $(OUT)/dataset/$(MODEL)_activation_dataset.csv     one row for each generated token"
+	@echo "  $(OUT)/analysis/$(MODEL)_analysis_report.html      what the neurons stand for: start here"
 
 test: lint
 	$(RUN) -m pytest
@@ -48,6 +52,7 @@ lint: $(READY)
 
 bench: $(READY)
 	$(RUN) benchmarks/recording_while_generating.py
+	$(RUN) benchmarks/analysis.py
 
 # Writes the training text, trains gpt2-demo from scratch and measures it: about half an hour.
 model: $(READY)

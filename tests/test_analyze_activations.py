@@ -1,7 +1,10 @@
 """`analyze_activations.py` from the command line: files, edge cases, refusals."""
 
 import json
+import os
 import shutil
+import subprocess
+import sys
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -146,9 +149,9 @@ def test_planted_neurons_stand_in_the_tables(analysed: Path) -> None:
     best = tokens[(tokens["role"] == "context") & (tokens["token"] == "a")].iloc[0]
     assert (best["neuron_id"], best["precision"], best["recall"]) == (0, 1.0, 1.0)
     positions = table_of(analysed, "position_specific_neurons.csv").set_index("neuron_id")
-    assert positions.loc[1, ["range_start", "range_end"]].tolist() == [7, 18]
+    assert tuple(positions[name].to_dict()[1] for name in ("range_start", "range_end")) == (7, 18)
     neurons = table_of(analysed, "important_neurons.csv").set_index("neuron_id")
-    assert neurons.loc[[2, 3], "kind"].tolist() == ["always_on", "dead"]
+    assert neurons["kind"].to_dict()[2] == "always_on" and neurons["kind"].to_dict()[3] == "dead"
     assert len(neurons) == N_LAYER * D_MLP
     assert set(neurons.index[:2]) == {0, 1}
 
@@ -170,20 +173,22 @@ def test_the_same_command_writes_the_same_bytes_from_any_format(
 
 
 def test_neither_torch_nor_the_model_is_needed(toy: Path, tmp_path: Path) -> None:
-    code = (
-        "import sys; sys.modules['torch'] = None; sys.modules['transformers'] = None; "
-        f"sys.argv[0] = {str(ROOT / SCRIPT)!r}; import runpy; "
-        f"runpy.run_path({str(ROOT / SCRIPT)!r}, run_name='__main__')"
-    )
-    import subprocess
-    import sys
-
+    for package in ("torch", "transformers"):
+        (tmp_path / "blocked" / package).mkdir(parents=True)
+        blocker = tmp_path / "blocked" / package / "__init__.py"
+        blocker.write_text("raise ImportError('blocked')")
     files = Artifacts(toy, MODEL)
     (tmp_path / MODEL).mkdir()
-    command = [sys.executable, "-c", code, "--dataset_csv", files.path(DATASET)]
+    command: list[str | Path] = [
+        sys.executable,
+        ROOT / SCRIPT,
+        "--dataset_csv",
+        files.path(DATASET),
+    ]
     command += ["--activations_file", files.path(MATRIX), "--output_dir", tmp_path / "out"]
     command += ["--model_type", tmp_path / MODEL]
-    result = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
+    environment = os.environ | {"PYTHONPATH": str(tmp_path / "blocked")}
+    result = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
     assert result.returncode == 0, result.stderr
 
 

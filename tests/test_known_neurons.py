@@ -139,7 +139,7 @@ def test_planted_position_neurons_are_found_with_their_ranges(planted: Samples) 
         assert (row["range_start"], row["range_end"]) == (start, end)
         assert (row["frequency_inside"], row["frequency_outside"]) == (1.0, 0.0)
     assert EVERY_OTHER in rows.index
-    assert rows.loc[EVERY_OTHER, "mi_bits"] > 0.9
+    assert rows["mi_bits"].to_dict()[EVERY_OTHER] > 0.9
 
 
 def test_neither_dead_nor_always_on_neurons_are_ever_specific(planted: Samples) -> None:

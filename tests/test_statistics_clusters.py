@@ -41,7 +41,7 @@ def test_the_share_of_variance_of_noise() -> None:
     scores, share = principal_components(PackedActivations.from_bool(active), 10, 0)
     reference = PCA(10, svd_solver="full").fit(active.astype(float))
     assert scores.shape == (60, 10)
-    assert share == pytest.approx(reference.explained_variance_ratio_.sum(), rel=0.02)
+    assert share == pytest.approx(reference.explained_variance_ratio_.sum(), rel=0.05)
 
 
 def planted(n_samples: int = 90) -> tuple[Samples, NDArray[np.int64]]:

