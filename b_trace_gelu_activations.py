@@ -76,7 +76,7 @@ def _forward(model: Any, token_ids: tuple[int, ...]) -> tuple[Any, Any]:
 
     ids = torch.tensor([token_ids], device=model.device)
     with torch.inference_mode(), GeluRecorder(model, positions=-1) as recorder:
-        logits = model(input_ids=ids, logits_to_keep=1).logits[0, -1].float()
+        logits = model(ids)[0].float()
     return recorder.take()[0].cpu().numpy(), logits.softmax(dim=-1).cpu()
 
 

@@ -39,11 +39,13 @@ from gelu.cli import (
     run_script,
 )
 from gelu.dataset_run import (
+    ALL_FORMATS,
     Options,
     Ready,
+    Sharing,
     add_dataset_arguments,
-    load_inputs,
     make_dataset,
+    make_ready,
     read_inputs,
 )
 
@@ -71,13 +73,14 @@ def main() -> None:
     )
     add_dataset_arguments(parser, edges="none")
     arguments = parser.parse_args()
-    options = Options.from_arguments(arguments, temperature=0.0)
+    options = Options.from_arguments(arguments, temperature=0.0, formats=ALL_FORMATS)
     compare(
         Path(arguments.input_csv),
         arguments.temperatures,
         arguments.export_dir,
         arguments.model_type,
         options,
+        Sharing(overwrite=arguments.overwrite),
     )
 
 
@@ -103,6 +106,7 @@ def compare(
     export_dir: str,
     model_type: str,
     options: Options,
+    sharing: Sharing,
 ) -> None:
     """Write a dataset for each temperature, the study's table and its picture.
 
@@ -118,26 +122,29 @@ def compare(
         )
         for temperature in temperatures
     }
-    ready = load_inputs(inputs, options)
+    ready = make_ready(inputs, options)
     rows = [
-        _one_temperature(folder, ready, replace(options, temperature=temperature))
+        _one_temperature(folder, ready, replace(options, temperature=temperature), sharing)
         for temperature, folder in folders.items()
     ]
     for path in _write_study(files, rows, ready):
         print(path)
 
 
-def _one_temperature(folder: Path, ready: Ready, options: Options) -> "pd.DataFrame":
+def _one_temperature(
+    folder: Path, ready: Ready, options: Options, sharing: Sharing
+) -> "pd.DataFrame":
     """Write one temperature's dataset; return its rows of the study."""
-    from gelu.artifacts import Artifacts
+    from gelu.artifacts import DATASET, MATRIX, Artifacts, read_activations, read_dataset
     from gelu.statistics.temperature import temperature_rows
 
     files = Artifacts(folder, ready.inputs.source.name)
-    name = temperature_name(options.temperature)
-    made = make_dataset(files, ready, options, label=f"tokens at {name}")
-    print(f"{folder}: {made.headline()}")
-    n_layer = ready.inputs.geometry.n_layer
-    return temperature_rows(options.temperature, made.table, made.activations, n_layer)
+    geometry, name = ready.inputs.geometry, temperature_name(options.temperature)
+    made = make_dataset(files, ready, options, sharing, label=f"tokens at {name}")
+    print(made if isinstance(made, str) else f"{folder}: {made.headline()}")
+    table = read_dataset(files.path(DATASET))
+    _, activations = read_activations(files.path(MATRIX), geometry.n_neurons)
+    return temperature_rows(options.temperature, table, activations, geometry.n_layer)
 
 
 def _write_study(files: "Artifacts", rows: "list[pd.DataFrame]", ready: Ready) -> list[Path]:

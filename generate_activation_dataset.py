@@ -11,13 +11,21 @@ predicted. A completion depends on the seed, its prompt and its number alone: no
 or on other rows of the CSV, up to floating-point rounding.
 
 Writes to --export_dir: {m}_activation_dataset.csv, {m}_neuron_activations.pickle and .json,
-{m}_activation_matrix.npz, {m}_neuron_frequency.csv, {m}_neuron_attributes.csv, {m}_neuron_edges.el
-(not with --edges none) and {m}_run.json.
+{m}_activation_matrix.npz (those of --formats), {m}_neuron_frequency.csv, {m}_neuron_attributes.csv,
+{m}_neuron_edges.el (not with --edges none) and {m}_run.json.
+
+Each finished batch is kept in --export_dir/.shards, so that the same command, run again after an
+interruption, goes on from there. Several processes can share the work and write the same bytes:
+  torchrun --nproc-per-node 2 generate_activation_dataset.py ...
+or, in a cluster's job array, each with --shard i/n, i from 0 to n - 1, and one with --merge at last.
 """
 
+import argparse
+import re
 from pathlib import Path
 
 from gelu.cli import (
+    UserError,
     add_model_argument,
     build_parser,
     non_negative_float,
@@ -26,10 +34,12 @@ from gelu.cli import (
     run_script,
 )
 from gelu.dataset_run import (
+    ALL_FORMATS,
     Options,
+    Sharing,
     add_dataset_arguments,
-    load_inputs,
     make_dataset,
+    make_ready,
     read_inputs,
 )
 
@@ -45,18 +55,63 @@ def main() -> None:
         "--temperature", type=non_negative_float, default=0.8, help="0 takes the likeliest token"
     )
     add_dataset_arguments(parser, edges="strongest")
+    parser.add_argument(
+        "--formats",
+        type=format_list,
+        default=",".join(ALL_FORMATS),
+        metavar="F,F",
+        help="which files of the samples to write",
+    )
+    parser.add_argument(
+        "--shard",
+        type=part_of_run,
+        default=None,
+        metavar="I/N",
+        help="make every N-th batch from batch I on, and no files; for job arrays",
+    )
+    parser.add_argument(
+        "--merge", action="store_true", help="write the files from batches that are all there"
+    )
     arguments = parser.parse_args()
+    sharing = Sharing(arguments.shard, arguments.merge, arguments.overwrite)
+    if sharing.merge and (sharing.part is not None or sharing.overwrite):
+        raise UserError("--merge goes with neither --shard nor --overwrite")
     options = Options.from_arguments(arguments)
-    generate(Path(arguments.input_csv), arguments.export_dir, arguments.model_type, options)
+    csv, model_type = Path(arguments.input_csv), arguments.model_type
+    generate(csv, arguments.export_dir, model_type, options, sharing)
 
 
-def generate(input_csv: Path, export_dir: str, model_type: str, options: Options) -> None:
+def format_list(text: str) -> tuple[str, ...]:
+    """Parse formats separated by commas into the order of `ALL_FORMATS`; an argparse `type`."""
+    names = [name.strip() for name in text.split(",")]
+    unknown = [name for name in names if name not in ALL_FORMATS]
+    if unknown:
+        raise argparse.ArgumentTypeError(
+            f"{unknown[0]!r} is no format; there are {','.join(ALL_FORMATS)}"
+        )
+    return tuple(name for name in ALL_FORMATS if name in names)
+
+
+def part_of_run(text: str) -> tuple[int, int]:
+    """Parse `i/n`, i from 0 to n - 1; an argparse `type`."""
+    match = re.fullmatch(r"([0-9]{1,9})/([0-9]{1,9})", text)
+    if match is None or int(match[1]) >= int(match[2]):
+        raise argparse.ArgumentTypeError(f"{text!r} is not I/N with I from 0 to N - 1, as in 0/8")
+    return int(match[1]), int(match[2])
+
+
+def generate(
+    input_csv: Path, export_dir: str, model_type: str, options: Options, sharing: Sharing
+) -> None:
     """Generate from every prompt of the CSV with recording, and write the dataset's files."""
     from gelu.artifacts import Artifacts
 
     inputs = read_inputs(input_csv, model_type)
     files = Artifacts(output_directory(export_dir, "--export_dir"), inputs.source.name)
-    made = make_dataset(files, load_inputs(inputs, options), options)
+    made = make_dataset(files, make_ready(inputs, options), options, sharing)
+    if isinstance(made, str):
+        print(made)
+        return
     for path in made.paths:
         print(path)
     print(made.headline())

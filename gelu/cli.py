@@ -16,6 +16,7 @@ import argparse
 import math
 import re
 import sys
+import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NoReturn
@@ -55,8 +56,9 @@ def run_script(main: Callable[[], None]) -> NoReturn:
     except UserError as error:
         print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
         sys.exit(EXIT_USER_ERROR)
-    except KeyboardInterrupt:
-        print("interrupted: nothing unfinished was left under a final name", file=sys.stderr)
+    except KeyboardInterrupt as interrupt:
+        said = str(interrupt) or "interrupted: nothing unfinished was left under a final name"
+        print(said, file=sys.stderr)
         sys.exit(EXIT_INTERRUPTED)
     sys.exit(0)
 
@@ -164,7 +166,7 @@ def output_directory(path: str | Path, argument: str) -> Path:
 
 
 def _probe_writable(folder: Path) -> None:
-    # Creating a file is the only test that holds for root, ACLs and read-only mounts alike.
-    probe = folder / ".write_probe"
-    probe.touch()
-    probe.unlink()
+    # Creating a file is the only test that holds for root, ACLs and read-only mounts alike; with
+    # a name of its own, as other processes may be probing.
+    with tempfile.TemporaryFile(dir=folder):
+        pass

@@ -1,17 +1,20 @@
 """From a CSV of prompts to a dataset's folder: what all scripts that generate share.
 
     inputs = read_inputs(Path("prompts.csv"), "gpt2-demo")      # what is wrong with them is said
-    ready = load_inputs(inputs, options)                        # seconds: torch and the weights
-    made = make_dataset(Artifacts(folder, inputs.source.name), ready, options)
+    ready = make_ready(inputs, options)                         # hashes; weights load when needed
+    made = make_dataset(Artifacts(folder, inputs.source.name), ready, Sharing())
     print(made.headline())
 
-The folder depends on the inputs and options alone, not on the script that asked for it.
+The work is cut into batches. Each finished one is a shard on disk, so that a run goes on where it
+was interrupted and several processes can share one. The folder depends on the inputs and options
+alone, not on the script, nor on how many processes made it.
 """
 
 import argparse
-import os
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, field, fields, replace
+from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,18 +30,20 @@ from gelu.cli import (
 
 if TYPE_CHECKING:
     import numpy as np
-    import pandas as pd
     from numpy.typing import NDArray
 
-    from gelu.artifacts import Artifacts
-    from gelu.generation import Completion, Generated
+    from gelu.artifacts import Artifacts, Shards
+    from gelu.gpt2 import GPT2
     from gelu.models import Geometry, ModelSource
-    from gelu.packed import PackedActivations
+    from gelu.plan import Plan
     from gelu.prompts import Prompt
+    from gelu.run_folder import RunFolder
+    from gelu.team import Team
 
 # Named in every folder, whichever script made it: this one makes the same folder by itself.
 SCRIPT = "generate_activation_dataset.py"
-PACKAGES = ("numpy", "pandas", "safetensors", "tokenizers", "torch", "transformers")
+PACKAGES = ("numpy", "pandas", "safetensors", "tokenizers", "torch")
+ALL_FORMATS = ("csv", "npz", "pickle", "json")
 
 
 @dataclass(frozen=True)
@@ -52,12 +57,26 @@ class Options:
     edges: str
     top_edges: int
     device: str
+    dtype: str
+    formats: tuple[str, ...]
 
     @classmethod
     def from_arguments(cls, arguments: argparse.Namespace, **others: Any) -> "Options":
         """Return the options among a command line's arguments; others: those that it lacks."""
         values = vars(arguments) | others
         return cls(**{field.name: values[field.name] for field in fields(cls)})
+
+
+@dataclass(frozen=True)
+class Sharing:
+    """Which part of a run to make. part: (i, n), every n-th batch from i on, or None for all.
+
+    merge: make none, write the files from batches that are all there. overwrite: start afresh.
+    """
+
+    part: tuple[int, int] | None = None
+    merge: bool = False
+    overwrite: bool = False
 
 
 @dataclass(frozen=True)
@@ -76,43 +95,51 @@ class Inputs:
         return sum(prompt.n_new * prompt.n_samples for prompt in self.prompts)
 
 
-@dataclass(frozen=True)
+@dataclass
 class Ready:
-    """Inputs with their model loaded, and the hashes of the files they were read from."""
+    """Inputs with the hashes of their files, and the model, loaded when it is first needed."""
 
     inputs: Inputs
-    model: Any
-    batch_size: int
+    device: str
+    dtype: str
     weights_hash: str
     csv_hash: str
+
+    @cached_property
+    def model(self) -> "GPT2":
+        """The model on its device."""
+        from gelu.models import load_model
+        from gelu.team import device_of_rank
+
+        return load_model(self.inputs.source, device_of_rank(self.device), self.dtype)
 
 
 @dataclass(frozen=True)
 class Made:
-    """A dataset that was written: its table, its activations by sample, and the files.
+    """What was written. counts: (n_neurons,), in how many samples each neuron is active."""
 
-    counts: (n_neurons,), in how many samples each neuron is active.
-    """
-
-    table: "pd.DataFrame"
-    activations: "PackedActivations"
+    n_prompts: int
+    n_samples: int
     counts: "NDArray[np.int64]"
     paths: list[Path]
 
     def headline(self) -> str:
         """Return how many neurons are active on average, never and always, as one line."""
-        n_samples, n_neurons = len(self.table), len(self.counts)
-        share = self.counts.sum() / (n_samples * n_neurons)
+        n_neurons = len(self.counts)
+        share = self.counts.sum() / (self.n_samples * n_neurons)
         return (
-            f"{self.table['prompt_idx'].nunique():,} prompts, {n_samples:,} samples, "
+            f"{self.n_prompts:,} prompts, {self.n_samples:,} samples, "
             f"{n_neurons:,} neurons: {share:.1%} active on average, "
             f"{int((self.counts == 0).sum()):,} never, "
-            f"{int((self.counts == n_samples).sum()):,} always"
+            f"{int((self.counts == self.n_samples).sum()):,} always"
         )
 
 
 def add_dataset_arguments(parser: argparse.ArgumentParser, edges: str) -> None:
-    """Add the arguments of `Options` but seed and temperature; edges: the default of `--edges`."""
+    """Add the arguments of `Options` but seed, temperature and formats.
+
+    edges: the default of `--edges`.
+    """
     parser.add_argument(
         "--top_k", type=non_negative_int, default=0, help="draw from the k likeliest; 0 = all"
     )
@@ -124,6 +151,17 @@ def add_dataset_arguments(parser: argparse.ArgumentParser, edges: str) -> None:
     )
     add_edge_arguments(parser, kinds=("full", "strongest", "none"), default=edges)
     add_device_argument(parser)
+    parser.add_argument(
+        "--dtype",
+        choices=("float32", "bfloat16"),
+        default="float32",
+        help="of weights and activations; bfloat16 is for GPUs and changes some active sets",
+    )
+    parser.add_argument(
+        "--overwrite",
+        action="store_true",
+        help="start afresh where the folder holds a run already, finished or not",
+    )
 
 
 def read_inputs(input_csv: Path, model_type: str) -> Inputs:
@@ -137,109 +175,244 @@ def read_inputs(input_csv: Path, model_type: str) -> Inputs:
     geometry = read_geometry(source)
     tokenizer = load_tokenizer(source)
     prompts = encode_prompts(rows, tokenizer, geometry)
-    inputs = Inputs(input_csv, source, geometry, tokenizer, prompts)
-    _check_memory(inputs)
-    return inputs
+    return Inputs(input_csv, source, geometry, tokenizer, prompts)
 
 
-def load_inputs(inputs: Inputs, options: Options) -> Ready:
-    """Load the model to the device of `options`."""
+def make_ready(inputs: Inputs, options: Options) -> Ready:
+    """Pick the device and hash the files; the weights themselves are loaded when needed."""
     from gelu.artifacts import file_hash
-    from gelu.models import load_model, model_weight_files, pick_device
+    from gelu.models import model_weight_files, pick_device
 
-    device = pick_device(options.device)
-    # Before the tokens are written, so that they are of the files that were read, not later ones.
-    hashes = file_hash(*model_weight_files(inputs.source)), file_hash(inputs.input_csv)
-    model = load_model(inputs.source, device)
-    return Ready(inputs, model, _batch_size(inputs, options, device), *hashes)
+    return Ready(
+        inputs,
+        pick_device(options.device),
+        options.dtype,
+        file_hash(*model_weight_files(inputs.source)),
+        file_hash(inputs.input_csv),
+    )
 
 
-def make_dataset(files: "Artifacts", ready: Ready, options: Options, label: str = "tokens") -> Made:
-    """Generate from every prompt with recording, and write the dataset's files.
+def make_dataset(
+    files: "Artifacts", ready: Ready, options: Options, sharing: Sharing, label: str = "tokens"
+) -> Made | str:
+    """Make a dataset's folder, or this process's part of it, going on where it was interrupted.
 
-    label: of the progress bar.
+    label: of the progress bar. Returns a sentence where there was nothing to do, or where others
+    have to go on.
     """
-    from gelu.dataset import dataset_table
-    from gelu.generation import plan_completions
+    from gelu.team import join_team
 
-    inputs = ready.inputs
-    options = replace(options, batch_size=ready.batch_size)
-    plan = plan_completions(inputs.prompts)
-    generated = _generate(ready, plan, options, label)
-    table = dataset_table(inputs.prompts, plan, generated, inputs.tokenizer, inputs.geometry)
-    counts = generated.activations.counts()
-    paths = _write_samples(files, table, generated.activations, counts, inputs.geometry)
-    paths += _write_graph(files, ready.model, inputs.geometry, options)
-    paths.append(files.write_run(_describe_run(ready, options)))
-    return Made(table, generated.activations, counts, paths)
+    team = join_team()
+    options = _settled(files, ready, options, sharing)
+    job = _Job(files, ready, options, sharing, team, label)
+    with ExitStack() as stack:
+        missing = team.share(lambda: job.begin(stack))
+        if missing is None:
+            return f"{files.folder}: finished already; --overwrite makes it anew"
+        try:
+            job.make(missing)
+            team.wait()
+            return job.end(stack)
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt(f"interrupted: {job.progress()}") from None
 
 
-def _check_memory(inputs: Inputs) -> None:
-    # The bit-packed activations of all samples are held until they are written.
-    needed = inputs.n_samples * (inputs.geometry.n_neurons + 7) // 8
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    if needed > memory // 2:
+def _settled(files: "Artifacts", ready: Ready, options: Options, sharing: Sharing) -> Options:
+    """Return the options with device and batch size decided: those of the run that is begun here.
+
+    A run's batches must be of one size, wherever its parts run.
+    """
+    from gelu.generation import default_batch_size
+    from gelu.run_folder import begun_run
+
+    begun = None if sharing.overwrite else begun_run(files)
+    before = {} if begun is None else begun.get("arguments", {})
+    # Merging computes nothing, so that it can run on a machine without the others' GPU.
+    device = before.get("device", ready.device) if sharing.merge else ready.device
+    batch_size = options.batch_size or before.get("batch_size")
+    if batch_size is None:
+        prompts = ready.inputs.prompts
+        longest = max(len(prompt.token_ids) + prompt.n_new for prompt in prompts)
+        batch_size = default_batch_size(ready.device, ready.inputs.geometry, longest)
+    return replace(options, device=device, batch_size=batch_size)
+
+
+@dataclass
+class _Job:
+    """One process's work on one folder."""
+
+    files: "Artifacts"
+    ready: Ready
+    options: Options
+    sharing: Sharing
+    team: "Team"
+    label: str
+    _shards: "Shards | None" = field(default=None, init=False)
+
+    @cached_property
+    def plan(self) -> "Plan":
+        from gelu.plan import make_plan
+
+        assert self.options.batch_size is not None
+        return make_plan(self.ready.inputs.prompts, self.options.batch_size)
+
+    @cached_property
+    def folder(self) -> "RunFolder":
+        from gelu.run_folder import RunFolder
+
+        return RunFolder(self.files, _describe_run(self.ready, self.options))
+
+    @property
+    def shards(self) -> "Shards":
+        if self._shards is None:
+            self._shards = self.folder.shards()
+        return self._shards
+
+    def begin(self, stack: ExitStack) -> list[int] | None:
+        """Keep others out and return the batches to make, None where all is done.
+
+        Called on rank 0 alone; the folder is free again when `stack` ends.
+        """
+        part, overwrite = self.sharing.part, self.sharing.overwrite
+        _check_disk(self.files, self.ready.inputs)
+        if not overwrite and self.folder.is_finished(self._endings()):
+            return None
+        stack.enter_context(self.folder.hold(part))
+        # Once more, as another process may have finished it meanwhile.
+        if not overwrite and self.folder.is_finished(self._endings()):
+            self.folder.finish()
+            return None
+        self.folder.start(overwrite, alone=part is None)
+        missing = self._missing()
+        if self.sharing.merge and missing:
+            raise UserError(
+                f"{self.files.folder}: {len(missing):,} of {self.plan.n_batches:,} batches are "
+                f"missing, the first is {missing[0]} (--shard i/n makes those that leave i when "
+                "divided by n); make them, then merge"
+            )
+        return missing
+
+    def _missing(self) -> list[int]:
+        from gelu.progress import progress_bar
+
+        start, step = self.sharing.part or (0, 1)
+        wanted = range(start, self.plan.n_batches, step)
+        there = [batch for batch in wanted if self.shards.path(batch).exists()]
+        whole = set()
+        with progress_bar("checking", len(there), "batches", quiet=not there) as bar:
+            for batch in there:
+                if self.shards.is_whole(batch, self.plan.n_rows(batch)):
+                    whole.add(batch)
+                bar.update(1)
+        return [batch for batch in wanted if batch not in whole]
+
+    def make(self, missing: Sequence[int]) -> None:
+        """Write this process's share of the missing batches."""
+        from gelu.progress import progress_bar
+
+        mine = missing[self.team.rank :: self.team.size]
+        n_rows = sum(self.plan.n_rows(batch) for batch in mine)
+        done = 0 if self.team.size > 1 else self.plan.n_samples - n_rows
+        if self.sharing.part is not None:
+            done = 0
+        quiet = self.team.rank > 0 or not mine
+        with progress_bar(self.label, done + n_rows, "tok", initial=done, quiet=quiet) as bar:
+            for batch in mine:
+                self._make_batch(batch, bar.update)
+
+    def _make_batch(self, batch: int, progress: Any) -> None:
+        from gelu.artifacts import DiskFullError
+        from gelu.generation import NotFiniteError, Row, Settings, generate
+
+        plan, prompts, options = self.plan, self.ready.inputs.prompts, self.options
+        completions = plan.completions(batch)
+        rows = [Row(prompts[plan.prompt_idx[c]], int(plan.stream[c])) for c in completions]
+        settings = Settings(options.seed, options.temperature, options.top_k)
+        try:
+            with self.shards.writer(batch, plan.n_new[completions].tolist()) as put:
+                for step in generate(self.ready.model, rows, settings):
+                    put(step.rows, step.number, step.records)
+                    progress(len(step.rows))
+        except NotFiniteError as error:
+            completion = completions[error.row]
+            raise UserError(
+                f"{self.ready.inputs.input_csv}, row {plan.prompt_idx[completion] + 1}, completion "
+                f"{plan.number[completion]}, token {error.step}: {error.where} of the model "
+                f"{self.ready.inputs.source.name} yields NaN or infinite numbers; "
+                f"{self.progress()}"
+            ) from None
+        except DiskFullError as error:
+            raise UserError(f"{error}; {self.progress()}") from None
+
+    def progress(self) -> str:
+        """Return how much is done and how to go on, as one line."""
+        there = sum(self.shards.path(batch).exists() for batch in range(self.plan.n_batches))
+        return (
+            f"{there:,} of {self.plan.n_batches:,} batches are done and kept in "
+            f"{self.shards.folder}; the same command, without --overwrite, goes on from there"
+        )
+
+    def end(self, stack: ExitStack) -> Made | str:
+        """Write the files from the shards, once all are there and this process is to do it."""
+        if self.sharing.part is not None:
+            return f"{self.files.folder}: part {'/'.join(map(str, self.sharing.part))} is done"
+        if self.team.rank > 0:
+            return ""
+        from gelu.artifacts import DiskFullError
+
+        try:
+            made = self._export()
+        except DiskFullError as error:
+            raise UserError(f"{error}; {self.progress()}") from None
+        self.folder.finish()
+        return made
+
+    def _endings(self) -> list[str]:
+        from gelu.artifacts import ATTRIBUTES, EDGES, FREQUENCY
+        from gelu.export import FORMATS
+
+        edges = [] if self.options.edges == "none" else [EDGES]
+        return [*(FORMATS[name] for name in self.options.formats), FREQUENCY, ATTRIBUTES, *edges]
+
+    def _export(self) -> Made:
+        from gelu.dataset import DatasetTable
+        from gelu.export import export_samples
+
+        inputs, files = self.ready.inputs, self.files
+        table = DatasetTable(inputs.prompts, self.plan, inputs.tokenizer)
+        counts, paths = export_samples(
+            files, self.shards, self.plan, table, inputs.geometry, self.options.formats
+        )
+        paths.append(files.write_frequency(counts, self.plan.n_samples, inputs.geometry))
+        paths += _write_graph(files, self.ready, self.options)
+        paths.append(files.write_run(_describe_run(self.ready, self.options)))
+        return Made(len(inputs.prompts), self.plan.n_samples, counts, paths)
+
+
+def _check_disk(files: "Artifacts", inputs: Inputs) -> None:
+    """Refuse a CSV whose shards the disk could never hold, before they are even planned."""
+    import shutil
+
+    from gelu.records import record_type
+
+    needed = inputs.n_samples * record_type(inputs.geometry.n_neurons).itemsize
+    size = shutil.disk_usage(files.folder).total
+    if needed > size:
         raise UserError(
             f"{inputs.input_csv}: asks for {inputs.n_samples:,} tokens, whose activations take "
-            f"{needed / 1e9:.1f} GB of memory, over half of this machine's; split the file"
+            f"{needed / 1e9:,.1f} GB, more than the whole disk of {files.folder}; split the file"
         )
 
 
-def _batch_size(inputs: Inputs, options: Options, device: str) -> int:
-    from gelu.generation import default_batch_size
-
-    longest = max(len(prompt.token_ids) + prompt.n_new for prompt in inputs.prompts)
-    return options.batch_size or default_batch_size(device, inputs.geometry, longest)
-
-
-def _generate(
-    ready: Ready, plan: "Sequence[Completion]", options: Options, label: str
-) -> "Generated":
-    from gelu.generation import Settings, generate, plan_batches
-    from gelu.progress import progress_bar
-
-    prompts, geometry = ready.inputs.prompts, ready.inputs.geometry
-    batches = plan_batches(prompts, plan, ready.batch_size)
-    settings = Settings(options.seed, options.temperature, options.top_k)
-    with progress_bar(label, ready.inputs.n_samples, "tok") as bar:
-        return generate(ready.model, prompts, batches, geometry, settings, bar.update)
-
-
-def _write_samples(
-    files: "Artifacts",
-    table: "pd.DataFrame",
-    activations: "PackedActivations",
-    counts: "NDArray[np.int64]",
-    geometry: "Geometry",
-) -> list[Path]:
-    from gelu.progress import progress_bar
-
-    sample_ids = range(len(activations))
-    writers = (
-        lambda: files.write_dataset(table),
-        lambda: files.write_pickle(sample_ids, activations),
-        lambda: files.write_json(sample_ids, activations),
-        lambda: files.write_matrix(sample_ids, activations),
-        lambda: files.write_frequency(counts, len(activations), geometry),
-    )
-    paths = []
-    with progress_bar("files", len(writers), "file") as bar:
-        for write in writers:
-            paths.append(write())
-            bar.update(1)
-    return paths
-
-
-def _write_graph(
-    files: "Artifacts", model: Any, geometry: "Geometry", options: Options
-) -> list[Path]:
+def _write_graph(files: "Artifacts", ready: Ready, options: Options) -> list[Path]:
     from gelu.graph_output import write_full_edges, write_strongest_edges
 
+    geometry = ready.inputs.geometry
     paths = [files.write_attributes(geometry)]
     if options.edges == "full":
         paths.append(write_full_edges(files, geometry)[0])
     elif options.edges == "strongest":
-        paths.append(write_strongest_edges(files, model, geometry, options.top_edges)[0])
+        paths.append(write_strongest_edges(files, ready.model, geometry, options.top_edges)[0])
     return paths
 
 
@@ -252,6 +425,7 @@ def _describe_run(ready: Ready, options: Options) -> dict[str, Any]:
             "input_csv": ready.inputs.input_csv.name,
             "model_type": source.hub_id or source.name,
             **asdict(options),
+            "formats": list(options.formats),
         },
         "model": {
             "name": source.name,

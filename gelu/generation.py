@@ -1,15 +1,15 @@
-"""Batched generation that records, for each token, the neurons active where it was predicted.
+"""Writing completions while recording, for each token, the neurons active where it was predicted.
 
-    plan = plan_completions(prompts)
-    batches = plan_batches(prompts, plan, batch_size=64)
-    generated = generate(model, prompts, batches, geometry, settings)
+    rows = [Row(prompt, stream) for ...]
+    for step in generate(model, rows, settings):
+        step.rows, step.number, step.records
 
-Prompts of several lengths share a batch by left padding. Each prompt is read once a batch and its
-key-value cache handed to all its completions. No files are opened here.
+Prompts of several lengths share a batch by left padding. Each distinct prompt is read once and its
+keys and values handed to all its completions. No files are opened here.
 """
 
-from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,11 +17,15 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from gelu.gpt2 import GPT2, KeyValueCache
 from gelu.hooks import GeluRecorder
 from gelu.models import Geometry
-from gelu.packed import PackedActivations
 from gelu.prompts import Prompt
+from gelu.records import Outbox, record_type
 from gelu.sampling import draw_tokens, token_uniforms
+
+# Tokens of prompts read at once: more would be no faster and take more memory.
+TOKENS_AT_ONCE = 4096
 
 
 @dataclass(frozen=True)
@@ -34,52 +38,29 @@ class Settings:
 
 
 @dataclass(frozen=True)
-class Completion:
-    """One completion to write.
+class Row:
+    """One completion to write; stream: which completion of that text it is, 0-based."""
 
-    prompt_idx: its prompt. number: which completion of that row it is. stream: which completion of
-    that text it is, counted on over rows with the same text. first_sample: its first sample_id.
-    """
-
-    prompt_idx: int
-    number: int
+    prompt: Prompt
     stream: int
-    first_sample: int
 
 
 @dataclass(frozen=True)
-class Generated:
-    """What was generated, one entry a sample, by sample_id."""
+class Step:
+    """One token of some rows. records: `record_type`, one for each of `rows`."""
 
-    output_ids: NDArray[np.int64]
-    output_logprobs: NDArray[np.float64]
-    activations: PackedActivations
-
-
-def plan_completions(prompts: Sequence[Prompt]) -> list[Completion]:
-    """Return the completions in order of their samples: prompt row, then completion."""
-    plan: list[Completion] = []
-    streams: Counter[str] = Counter()
-    first_sample = 0
-    for prompt_idx, prompt in enumerate(prompts):
-        for number in range(prompt.n_samples):
-            plan.append(Completion(prompt_idx, number, streams[prompt.text], first_sample))
-            streams[prompt.text] += 1
-            first_sample += prompt.n_new
-    return plan
+    rows: NDArray[np.int64]
+    number: int
+    records: NDArray[Any]
 
 
-def plan_batches(
-    prompts: Sequence[Prompt], plan: Sequence[Completion], batch_size: int
-) -> list[list[Completion]]:
-    """Cut the plan into batches whose rows end together and need little padding."""
+class NotFiniteError(ArithmeticError):
+    """The model yields something that is no number."""
 
-    def shape(completion: Completion) -> tuple[int, int]:
-        prompt = prompts[completion.prompt_idx]
-        return prompt.n_new, len(prompt.token_ids)
-
-    ordered = sorted(plan, key=shape)  # stable: completions of one prompt stay together
-    return [ordered[start : start + batch_size] for start in range(0, len(ordered), batch_size)]
+    def __init__(self, row: int, step: int, layer: int | None) -> None:
+        where = "the logits" if layer is None else f"layer {layer}"
+        super().__init__(f"{where}, row {row}, step {step}")
+        self.row, self.step, self.where = row, step, where
 
 
 def default_batch_size(device: str, geometry: Geometry, n_positions: int) -> int:
@@ -94,152 +75,158 @@ def default_batch_size(device: str, geometry: Geometry, n_positions: int) -> int
 
 
 def generate(
-    model: Any,
-    prompts: Sequence[Prompt],
-    batches: Sequence[Sequence[Completion]],
-    geometry: Geometry,
-    settings: Settings,
-    progress: Callable[[int], object] = lambda rows: None,
-) -> Generated:
-    """Write every completion of `batches`; `progress` is told the rows of each step.
+    model: GPT2, rows: Sequence[Row], settings: Settings, recording: bool = True
+) -> Iterator[Step]:
+    """Write one batch of completions together; yield each step's tokens and neurons.
 
-    Exactly `n_new` tokens are written a completion, the end-of-text token like any other.
+    Exactly `n_new` tokens are written a row, the end-of-text token like any other. recording: off
+    to measure what it costs; no neuron is then active. Raises `NotFiniteError` where the model's
+    logits are no numbers.
     """
-    n_samples = sum(prompts[row.prompt_idx].n_new for batch in batches for row in batch)
-    output_ids = np.empty(n_samples, np.int64)
-    logprobs = np.empty(n_samples, np.float64)
-    bits = np.empty((n_samples, (geometry.n_neurons + 7) // 8), np.uint8)
-
-    def keep(samples: NDArray[np.int64], step: "_Step") -> None:
-        output_ids[samples] = step.ids.cpu().numpy()
-        logprobs[samples] = step.logprobs.cpu().numpy()
-        bits[samples] = np.packbits(step.active.cpu().numpy(), axis=1)
-        progress(len(samples))
-
-    for batch in batches:
-        generate_batch(model, prompts, batch, settings, keep)
-    return Generated(output_ids, logprobs, PackedActivations(bits, geometry.n_neurons))
-
-
-@dataclass(frozen=True)
-class _Step:
-    """One drawn token a row: ids, log-probabilities (rows,), active neurons (rows, n_neurons)."""
-
-    ids: torch.Tensor
-    logprobs: torch.Tensor
-    active: torch.Tensor
+    written = np.zeros((len(rows), max(row.prompt.n_new for row in rows)), np.int64)
+    for step in _steps(model, rows, settings, recording):
+        bad = step.rows[~np.isfinite(step.records["logprob"])]
+        if len(bad):
+            context = [*rows[bad[0]].prompt.token_ids, *written[bad[0], : step.number].tolist()]
+            raise NotFiniteError(int(bad[0]), step.number, _first_layer_not_finite(model, context))
+        written[step.rows, step.number] = step.records["id"]
+        yield step
 
 
 @torch.inference_mode()
-def generate_batch(
-    model: Any,
-    prompts: Sequence[Prompt],
-    batch: Sequence[Completion],
-    settings: Settings,
-    keep: Callable[[NDArray[np.int64], _Step], None],
-) -> None:
-    """Write one batch of completions, handing each step's tokens and neurons to `keep`."""
-    n_new = np.array([prompts[row.prompt_idx].n_new for row in batch])
-    first = np.array([row.first_sample for row in batch])
-    uniforms = _uniforms(prompts, batch, settings.seed, int(n_new.max()))
-    with GeluRecorder(model, positions=-1) as recorder:
-        state = _read_prompts(model, prompts, batch)
-        for step in range(int(n_new.max())):
+def _steps(
+    model: GPT2, rows: Sequence[Row], settings: Settings, recording: bool
+) -> Iterator[Step]:
+    n_new = np.array([row.prompt.n_new for row in rows])
+    going_on = np.arange(len(rows))
+    uniforms = _uniforms(rows, settings.seed, int(n_new.max()), model.device)
+    outbox = Outbox(model.device, record_type(model.architecture.geometry.n_neurons))
+    with GeluRecorder(model, positions=-1) if recording else nullcontext() as recorder:
+        batch = _read_prompts(model, rows, recorder)
+        for number in range(int(n_new.max())):
             ids, logprobs = draw_tokens(
-                state.logits, uniforms[:, step], settings.temperature, settings.top_k
+                batch.logits, uniforms[:, number], settings.temperature, settings.top_k
             )
-            active = recorder.take()[state.recorded_rows]
-            keep(first + step, _Step(ids, logprobs, active))
-            going_on = n_new > step + 1
-            if not going_on.any():
-                return
-            if not going_on.all():
-                ids = state.select(ids, going_on)
-                first, n_new, uniforms = first[going_on], n_new[going_on], uniforms[going_on]
-            state.advance(model, ids)
+            for tag, records in outbox.put((going_on, number), ids, logprobs, batch.active):
+                yield Step(*tag, records)
+            staying = n_new[going_on] > number + 1
+            if not staying.any():
+                break
+            if not staying.all():
+                index = torch.as_tensor(np.flatnonzero(staying), device=ids.device)
+                batch.keep(index)
+                ids, uniforms, going_on = ids[index], uniforms[index], going_on[staying]
+            batch.advance(model, ids, recorder)
+        for tag, records in outbox.rest():
+            yield Step(*tag, records)
 
 
 def _uniforms(
-    prompts: Sequence[Prompt], batch: Sequence[Completion], seed: int, n: int
-) -> NDArray[np.float64]:
-    return np.stack(
-        [token_uniforms(seed, prompts[row.prompt_idx].text, row.stream, n) for row in batch]
-    )
+    rows: Sequence[Row], seed: int, n: int, device: torch.device
+) -> torch.Tensor:
+    numbers = np.stack([token_uniforms(seed, row.prompt.text, row.stream, n) for row in rows])
+    # Apple's GPUs have no float64; tokens are drawn on the host there.
+    return torch.from_numpy(numbers).to("cpu" if device.type == "mps" else device)
+
+
+@torch.inference_mode()
+def _first_layer_not_finite(model: GPT2, token_ids: Sequence[int]) -> int | None:
+    """Return the first layer whose neurons are no numbers after these tokens, None for none."""
+    with GeluRecorder(model, positions=-1, keep="value") as recorder:
+        model(torch.tensor([token_ids], device=model.device))
+    geometry = model.architecture.geometry
+    finite = recorder.take().view(geometry.n_layer, geometry.d_mlp).isfinite().all(dim=1)
+    return None if bool(finite.all()) else int((~finite).nonzero()[0])
 
 
 @dataclass
-class _State:
+class _Batch:
     """A batch between two forwards.
 
-    logits: (rows, vocabulary) of the newest position. lengths: each row's tokens so far, which is
-    the next token's position. mask: (rows, positions) or None where nothing is padded.
-    recorded_rows: which recorded row each row's neurons are in.
+    logits: (rows, vocabulary) after the newest token. active: (rows, n_neurons) bool at it, None
+    where nothing is recorded. lengths: each row's tokens so far, which is the next one's position.
+    mask: (rows, positions of the cache) bool, which are no padding, or None where nothing is.
     """
 
     logits: torch.Tensor
-    cache: Any
+    active: torch.Tensor | None
+    cache: KeyValueCache
     lengths: torch.Tensor
     mask: torch.Tensor | None
-    recorded_rows: torch.Tensor | slice
 
-    def select(self, ids: torch.Tensor, going_on: NDArray[np.bool_]) -> torch.Tensor:
-        """Drop the rows that are done; return the ids of the others."""
-        index = torch.as_tensor(np.flatnonzero(going_on), device=self.logits.device)
-        self.cache.batch_select_indices(index)
+    def keep(self, index: torch.Tensor) -> None:
+        """Drop all rows but these."""
+        index = index.to(self.lengths.device)
+        self.cache = self.cache.select(index)
         self.lengths = self.lengths[index]
         self.mask = None if self.mask is None else self.mask[index]
-        return ids.to(index.device)[index]
 
-    def advance(self, model: Any, ids: torch.Tensor) -> None:
-        """Let the model read each row's newest token."""
-        ids = ids.to(self.logits.device)
-        if self.mask is not None:
-            self.mask = torch.cat([self.mask, self.mask.new_ones(len(ids), 1)], dim=1)
-        output = model(
-            input_ids=ids[:, None],
-            attention_mask=self.mask,
-            position_ids=self.lengths[:, None],
-            past_key_values=self.cache,
-            use_cache=True,
-        )
+    def advance(self, model: GPT2, ids: torch.Tensor, recorder: GeluRecorder | None) -> None:
+        """Let the model read each row's newest token, ids: (rows,)."""
+        ids = ids.to(model.device)
+        mask = self.mask
+        if mask is not None:
+            mask = mask[:, None, None, : self.cache.length + 1]
+        self.logits = model(ids[:, None], self.cache, self.lengths[:, None], mask)
+        self.active = None if recorder is None else recorder.take()
         self.lengths = self.lengths + 1
-        self.logits = output.logits[:, -1]
-        self.recorded_rows = slice(None)
 
 
-def _read_prompts(model: Any, prompts: Sequence[Prompt], batch: Sequence[Completion]) -> _State:
-    """Read each distinct prompt of the batch once and spread the result over its completions."""
-    distinct = list(dict.fromkeys(prompts[row.prompt_idx].token_ids for row in batch))
-    place = {token_ids: row for row, token_ids in enumerate(distinct)}
-    rows = torch.tensor([place[prompts[row.prompt_idx].token_ids] for row in batch])
-    rows = rows.to(model.device)
-    ids, mask = pad_left(distinct, model.device)
-    padded = not bool(mask.all())
-    output = model(
-        input_ids=ids,
-        attention_mask=mask if padded else None,
-        position_ids=(mask.cumsum(dim=1) - 1).clamp(min=0),
-        use_cache=True,
-        logits_to_keep=1,
+def _read_prompts(model: GPT2, rows: Sequence[Row], recorder: GeluRecorder | None) -> _Batch:
+    """Read each distinct prompt once and spread the result over its completions."""
+    distinct = list(dict.fromkeys(row.prompt.token_ids for row in rows))
+    place = {token_ids: index for index, token_ids in enumerate(distinct)}
+    of_row = np.array([place[row.prompt.token_ids] for row in rows])
+    lengths = np.array([len(token_ids) for token_ids in distinct])
+    longest, n_new = int(lengths.max()), max(row.prompt.n_new for row in rows)
+    cache = KeyValueCache.of(model, len(rows), longest + n_new)
+    cache.clear(longest - int(lengths.min()))
+    logits, active = [], []
+    for first, last in _portions(lengths):
+        width = int(lengths[first:last].max())
+        small = KeyValueCache.of(model, last - first, width)
+        logits.append(_read(model, distinct[first:last], width, small))
+        active.append(None if recorder is None else recorder.take())
+        wanted = np.flatnonzero((of_row >= first) & (of_row < last))
+        cache.take_over(small, of_row[wanted] - first, wanted, longest - width)
+    cache.length = longest
+    index = torch.as_tensor(of_row, device=model.device)
+    padding = torch.as_tensor(longest - lengths, device=model.device)[index]
+    columns = torch.arange(longest + n_new, device=model.device)
+    return _Batch(
+        logits=torch.cat(logits)[index],
+        active=None if recorder is None else torch.cat(active)[index],
+        cache=cache,
+        lengths=longest - padding,
+        mask=columns >= padding[:, None] if (lengths < longest).any() else None,
     )
-    output.past_key_values.batch_select_indices(rows)
-    return _State(
-        logits=output.logits[rows, -1],
-        cache=output.past_key_values,
-        lengths=mask.sum(dim=1)[rows],
-        mask=mask[rows] if padded else None,
-        recorded_rows=rows,
-    )
 
 
-def pad_left(
-    token_ids: Sequence[Sequence[int]], device: torch.device
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return (ids, mask), each (rows, longest) int64: mask is 0 on the padding, ids 0 too."""
-    longest = max(map(len, token_ids))
-    ids = torch.zeros(len(token_ids), longest, dtype=torch.int64)
-    mask = torch.zeros_like(ids)
-    for row, tokens in enumerate(token_ids):
-        ids[row, longest - len(tokens) :] = torch.tensor(tokens)
-        mask[row, longest - len(tokens) :] = 1
-    return ids.to(device), mask.to(device)
+def _portions(lengths: NDArray[np.int64]) -> Iterator[tuple[int, int]]:
+    """Cut prompts of these lengths into runs [first, last) that are read at once."""
+    first = 0
+    for last in range(1, len(lengths) + 1):
+        too_many = last < len(lengths) and (
+            (last + 1 - first) * int(lengths[first : last + 1].max()) > TOKENS_AT_ONCE
+        )
+        if too_many or last == len(lengths):
+            yield first, last
+            first = last
+
+
+def _read(
+    model: GPT2, prompts: Sequence[Sequence[int]], width: int, cache: KeyValueCache
+) -> torch.Tensor:
+    """Read prompts padded on the left to `width`; return the logits after them."""
+    ids = torch.zeros(len(prompts), width, dtype=torch.int64)
+    for row, token_ids in enumerate(prompts):
+        ids[row, width - len(token_ids) :] = torch.tensor(token_ids)
+    padding = torch.tensor([width - len(token_ids) for token_ids in prompts])
+    columns = torch.arange(width)
+    positions = (columns - padding[:, None]).clamp(min=0)
+    mask = None
+    if bool(padding.any()):
+        # Padding reads itself: a row of attention without any key would be no number.
+        there = (columns >= padding[:, None])[:, None, :] | (columns == columns[:, None])
+        mask = (there & (columns <= columns[:, None]))[:, None].to(model.device)
+    return model(ids.to(model.device), cache, positions.to(model.device), mask)

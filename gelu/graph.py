@@ -93,6 +93,8 @@ def strongest_edges(
     """
     import torch
 
+    from gelu.products import affine
+
     blocks = model.transformer.h
     parts: list[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]] = []
     with torch.inference_mode():
@@ -101,7 +103,7 @@ def strongest_edges(
             following = blocks[layer + 1]
             w_in = following.ln_2.weight.float()[:, None] * following.mlp.c_fc.weight.float()
             for first in range(0, len(w_out), SOURCE_BLOCK):
-                weights = w_out[first : first + SOURCE_BLOCK] @ w_in
+                weights = affine(w_out[first : first + SOURCE_BLOCK], w_in)
                 parts.append(_edge_block(weights, layer * len(w_out) + first, layer, top_edges))
                 progress(len(weights))
     if not parts:

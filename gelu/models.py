@@ -5,37 +5,36 @@
     tokenizer = load_tokenizer(source)
     model = load_model(source, "cpu")
 
-torch, transformers and the hub client are imported only where they are used: geometry and names
+torch, the tokenizer and the hub client are imported only where they are used: geometry and names
 must cost nothing.
 """
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gelu.cli import UserError
+
+if TYPE_CHECKING:
+    import torch
+
+    from gelu.gpt2 import GPT2, Architecture
 
 SHIPPED_MODEL = "gpt2-demo"
 SHIPPED_FOLDER = Path(__file__).resolve().parent.parent / "models" / SHIPPED_MODEL
 OFFLINE_ADVICE = f"--model_type {SHIPPED_MODEL} or a local folder works offline"
 
 # Weights are read from safetensors; a PyTorch pickle only where a repository has nothing else.
-SAFE_WEIGHTS = ("*.safetensors", "*.safetensors.index.json")
-PICKLED_WEIGHTS = ("pytorch_model*.bin", "pytorch_model.bin.index.json")
-TOKENIZER_FILES = (
-    "tokenizer.json",
-    "tokenizer_config.json",
-    "vocab.json",
-    "merges.txt",
-    "special_tokens_map.json",
-    "added_tokens.json",
-)
-CONFIG_FILES = ("config.json", "generation_config.json")
+SAFE_WEIGHTS = ("model.safetensors", "model.safetensors.index.json", "model-*.safetensors")
+PICKLED_WEIGHTS = ("pytorch_model.bin", "pytorch_model.bin.index.json", "pytorch_model-*.bin")
+TOKENIZER_FILES = ("tokenizer.json", "vocab.json", "merges.txt")
+CONFIG_FILES = ("config.json",)
+END_OF_TEXT = "<|endoftext|>"
 
 
 @dataclass(frozen=True)
@@ -165,12 +164,30 @@ def _fetch_weights(source: ModelSource) -> Path:
 
 
 def weight_files(folder: Path) -> list[Path]:
-    """Return the files that hold a model's weights, safetensors where there are any, by name."""
-    for patterns in (SAFE_WEIGHTS, PICKLED_WEIGHTS):
-        files = sorted(path for pattern in patterns for path in folder.glob(pattern))
-        if any(path.suffix != ".json" for path in files):
-            return files
+    """Return the files that hold a model's weights: safetensors where there are any.
+
+    One file, or the files that an index names, by name. Raises `UserError` for an index that names
+    a file that is not beside it.
+    """
+    for whole, index, _ in (SAFE_WEIGHTS, PICKLED_WEIGHTS):
+        if (folder / whole).is_file():
+            return [folder / whole]
+        if (folder / index).is_file():
+            return _indexed_files(folder / index)
     return []
+
+
+def _indexed_files(index: Path) -> list[Path]:
+    try:
+        content = json.loads(index.read_text(encoding="utf-8"))
+        names = sorted(set(content["weight_map"].values()))
+        files = [index.parent / Path(name).name for name in names]
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise UserError(f"{index}: not an index of weights ({error!r})") from None
+    for name, file in zip(names, files, strict=True):
+        if name != file.name or not file.is_file():
+            raise UserError(f"{index}: names {name!r}, which is not a file beside it")
+    return files
 
 
 def model_weight_files(source: ModelSource) -> list[Path]:
@@ -182,18 +199,39 @@ def model_weight_files(source: ModelSource) -> list[Path]:
 
 
 def load_tokenizer(source: ModelSource) -> Any:
-    """Return the model's tokenizer. Raises `UserError` where its files are missing or damaged."""
-    folder = _fetch(source, CONFIG_FILES + TOKENIZER_FILES)
-    names = {path.name for path in folder.iterdir()}
-    if "tokenizer.json" not in names and not {"vocab.json", "merges.txt"} <= names:
+    """Return the model's `tokenizers.Tokenizer`, of `tokenizer.json` or else of GPT-2's two files.
+
+    Raises `UserError` where these are missing or damaged.
+    """
+    folder = _fetch(source, TOKENIZER_FILES)
+    whole, vocabulary, merges = (folder / name for name in TOKENIZER_FILES)
+    if not whole.is_file() and not (vocabulary.is_file() and merges.is_file()):
         raise UserError(
             f"--model_type {source.name}: no tokenizer (tokenizer.json, or vocab.json and "
             f"merges.txt) in {folder.name}"
         )
-    from transformers import AutoTokenizer
+    from tokenizers import Tokenizer
 
     with _damaged_files(source, "tokenizer"):
-        return AutoTokenizer.from_pretrained(folder)
+        if whole.is_file():
+            tokenizer = Tokenizer.from_file(str(whole))
+        else:
+            tokenizer = _byte_level_tokenizer(vocabulary, merges)
+    # A file can say that texts are cut to some length, or filled up to it.
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+    return tokenizer
+
+
+def _byte_level_tokenizer(vocabulary: Path, merges: Path) -> Any:
+    from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
+
+    tokenizer = Tokenizer(models.BPE.from_file(str(vocabulary), str(merges)))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    if tokenizer.token_to_id(END_OF_TEXT) is not None:
+        tokenizer.add_special_tokens([AddedToken(END_OF_TEXT, normalized=False)])
+    return tokenizer
 
 
 def encode_text(tokenizer: Any, text: str, geometry: Geometry, place: str) -> tuple[int, ...]:
@@ -201,7 +239,7 @@ def encode_text(tokenizer: Any, text: str, geometry: Geometry, place: str) -> tu
 
     `place` says where the text stands. Raises `UserError` for a token that the model has not.
     """
-    token_ids = tuple(tokenizer.encode(text, add_special_tokens=False))
+    token_ids = tuple(tokenizer.encode(text, add_special_tokens=False).ids)
     beyond = [token_id for token_id in token_ids if token_id >= geometry.vocab_size]
     if beyond:
         raise UserError(
@@ -213,35 +251,82 @@ def encode_text(tokenizer: Any, text: str, geometry: Geometry, place: str) -> tu
 
 def decode_token(tokenizer: Any, token_id: int) -> str:
     """Return one token's text; bytes that are no UTF-8 by themselves become U+FFFD."""
-    text: str = tokenizer.decode([token_id], clean_up_tokenization_spaces=False)
+    text: str = tokenizer.decode([token_id], skip_special_tokens=False)
     return text
 
 
-def load_model(source: ModelSource, device: str) -> Any:
-    """Return the `GPT2LMHeadModel` in float32, in evaluation mode, on `device`.
+def load_model(source: ModelSource, device: str, dtype: str = "float32") -> "GPT2":
+    """Return the model on `device`, its weights as `dtype` ("float32" or "bfloat16").
 
     Raises `UserError` where weights are missing, damaged, or do not fit `config.json`: a model
     with a few freshly initialised tensors would look like any other.
     """
     folder = _fetch_weights(source)
-    _read_config(folder)
+    architecture = _read_architecture(folder)
     import torch
-    from transformers import GPT2LMHeadModel
-    from transformers.utils import logging
 
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
+    from gelu.gpt2 import GPT2
+
+    with torch.device("meta"):
+        model = GPT2(architecture)
     with _damaged_files(source, "weights"):
-        loaded: Any = GPT2LMHeadModel.from_pretrained(
-            folder, dtype=torch.float32, output_loading_info=True
-        )
-    model, info = loaded
-    _refuse_partial_weights(source, info)
-    return model.to(device).eval()
+        tensors = _read_weights(weight_files(folder))
+    _name_as_modules(tensors, architecture.tie_word_embeddings)
+    _refuse_partial_weights(source, tensors, model.state_dict())
+    kept = {name: tensors[name].to(device, getattr(torch, dtype)) for name in model.state_dict()}
+    model.load_state_dict(kept, assign=True)
+    model.tie_weights()
+    return model
 
 
-def _refuse_partial_weights(source: ModelSource, info: dict[str, Any]) -> None:
-    unloaded = sorted(str(key) for key in [*info["missing_keys"], *info["mismatched_keys"]])
+def _read_architecture(folder: Path) -> "Architecture":
+    from gelu.gpt2 import Architecture
+
+    config, path = _read_config(folder), folder / "config.json"
+    if config.get("add_cross_attention"):
+        raise UserError(f"{path}: add_cross_attention is on; this is no model of text alone")
+    names = ("activation_function", "layer_norm_epsilon", "scale_attn_weights")
+    names += ("scale_attn_by_inverse_layer_idx", "tie_word_embeddings")
+    stated = {name: config[name] for name in names if config.get(name) is not None}
+    n_head = _config_int(config, "n_head", "num_attention_heads", default=12)
+    try:
+        return Architecture(geometry_from_config(config), n_head, **stated)
+    except (ValueError, TypeError) as error:
+        raise UserError(f"{path}: {error}") from None
+
+
+def _read_weights(files: Sequence[Path]) -> "dict[str, torch.Tensor]":
+    import torch
+    from safetensors.torch import load_file
+
+    tensors = {}
+    for file in files:
+        if file.suffix == ".safetensors":
+            tensors.update(load_file(file))
+        else:  # a pickle, read by torch's own restricted unpickler
+            tensors.update(torch.load(file, map_location="cpu", weights_only=True, mmap=True))
+    return tensors
+
+
+def _name_as_modules(tensors: "dict[str, torch.Tensor]", tied: bool) -> None:
+    """Rename tensors of a checkpoint without head: OpenAI's own start at `wte.weight`."""
+    for name in list(tensors):
+        if not name.startswith(("transformer.", "lm_head.")):
+            tensors[f"transformer.{name}"] = tensors.pop(name)
+    if tied and "transformer.wte.weight" in tensors:
+        tensors["lm_head.weight"] = tensors["transformer.wte.weight"]
+
+
+def _refuse_partial_weights(
+    source: ModelSource,
+    tensors: "Mapping[str, torch.Tensor]",
+    needed: "Mapping[str, torch.Tensor]",
+) -> None:
+    unloaded = sorted(
+        name
+        for name, tensor in needed.items()
+        if name not in tensors or tensors[name].shape != tensor.shape
+    )
     if unloaded:
         raise UserError(
             f"--model_type {source.name}: the weights lack or misshape {len(unloaded)} tensors of "

@@ -6,6 +6,24 @@ from typing import Any
 from tqdm import tqdm
 
 
-def progress_bar(description: str, total: int, unit: str, scale: bool = False) -> "tqdm[Any]":
-    """Return a tqdm bar; call its `update(n)`. scale: show k, M and G."""
-    return tqdm(desc=description, total=total, unit=unit, unit_scale=scale, file=sys.stderr)
+def progress_bar(
+    description: str,
+    total: int,
+    unit: str,
+    scale: bool = False,
+    initial: int = 0,
+    quiet: bool = False,
+) -> "tqdm[Any]":
+    """Return a tqdm bar; call its `update(n)`.
+
+    scale: show k, M and G. initial: what was done before. quiet: show nothing.
+    """
+    return tqdm(
+        desc=description,
+        total=total,
+        unit=unit,
+        unit_scale=scale,
+        initial=initial,
+        disable=quiet,
+        file=sys.stderr,
+    )

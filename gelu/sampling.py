@@ -11,6 +11,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+BLOCK = 256
+
 
 def token_uniforms(seed: int, text: str, completion: int, n: int) -> NDArray[np.float64]:
     """Return one uniform number in [0, 1) for each of a completion's first n tokens, (n,).
@@ -25,40 +27,60 @@ def token_uniforms(seed: int, text: str, completion: int, n: int) -> NDArray[np.
 
 
 def draw_tokens(
-    logits: torch.Tensor, uniforms: NDArray[np.float64], temperature: float, top_k: int
+    logits: torch.Tensor, uniforms: torch.Tensor, temperature: float, top_k: int
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Draw one token a row.
+    """Draw one token a row by inverting the cumulative distribution.
 
-    logits: (batch, vocabulary). uniforms: one number in [0, 1) a row. temperature: 0 is greedy,
+    logits: (batch, vocabulary). uniforms: (batch,) float64 in [0, 1). temperature: 0 is greedy,
     with probability 1. top_k: only the k likeliest tokens are drawn from; 0 means all.
-    Returns (token ids, int64; natural log of each one's probability, float64), both (batch,).
-    Raises `FloatingPointError` for logits that are no numbers.
+    Returns (token ids, int64; natural log of each one's probability, float64), both (batch,). For
+    logits that are no numbers the log-probability is NaN and the id means nothing.
     """
     if temperature == 0:
-        _require_finite(logits.amax(dim=-1))
-        ids = logits.argmax(dim=-1)
-        return ids, torch.zeros(len(ids), dtype=torch.float64)
-    if logits.device.type == "mps":  # which has no float64
-        logits = logits.cpu()
-    scaled = _scale(logits.float(), temperature, top_k)
-    cdf = scaled.exp().cumsum(dim=-1, dtype=torch.float64)
-    total = cdf[:, -1:]
-    _require_finite(total)
-    # Rounding could lift the product to `total`, past the last token that has any probability.
-    drawn = torch.as_tensor(uniforms, dtype=torch.float64, device=cdf.device)[:, None] * total
-    target = torch.minimum(drawn, torch.nextafter(total, torch.zeros_like(total)))
-    ids = torch.searchsorted(cdf, target, right=True)
-    return ids[:, 0], (scaled.gather(1, ids).double() - total.log())[:, 0]
+        largest = logits.max(dim=-1)
+        return largest.indices, (largest.values * 0).to(uniforms)
+    weights, largest_logit = _weights(logits.to(uniforms.device).float(), temperature, top_k)
+    # First the block of tokens, then the token within it: float64 sums of all would take longer
+    # than half of the model's own work.
+    blocks = weights.view(len(weights), -1, BLOCK)
+    in_blocks = blocks.sum(dim=-1).double().cumsum(dim=-1)
+    total = in_blocks[:, -1:]
+    target = _below(uniforms[:, None] * total, total)
+    block = torch.searchsorted(in_blocks, target, right=True).clamp(max=blocks.shape[1] - 1)
+    before = in_blocks.gather(1, (block - 1).clamp(min=0)) * (block > 0)
+    rows = torch.arange(len(weights), device=weights.device)
+    in_tokens = before + blocks[rows, block[:, 0]].double().cumsum(dim=-1)
+    target = _below(target, in_tokens[:, -1:])
+    inner = torch.searchsorted(in_tokens, target, right=True).clamp(max=BLOCK - 1)
+    ids = (block * BLOCK + inner).clamp(max=logits.shape[-1] - 1)[:, 0]
+    drawn = logits.to(ids.device)[rows, ids].float()
+    logprobs = ((drawn - largest_logit[:, 0]) / temperature).double() - total[:, 0].log()
+    return ids, logprobs
 
 
-def _scale(logits: torch.Tensor, temperature: float, top_k: int) -> torch.Tensor:
-    if 0 < top_k < logits.shape[-1]:
+def _weights(
+    logits: torch.Tensor, temperature: float, top_k: int
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return (weights in proportion to probabilities, the largest logit), a row each.
+
+    The weights are padded with zeros to whole blocks.
+    """
+    n_tokens = logits.shape[-1]
+    padding = -n_tokens % BLOCK
+    if 0 < top_k < n_tokens:
         kept = logits.topk(top_k, dim=-1)
-        logits = torch.full_like(logits, -torch.inf).scatter(-1, kept.indices, kept.values)
+        padded = logits.new_full((len(logits), n_tokens + padding), -torch.inf)
+        padded.scatter_(-1, kept.indices, kept.values)
+    else:
+        padded = torch.nn.functional.pad(logits, (0, padding), value=-torch.inf)
     # The largest is taken off first, so that no temperature overflows.
-    return (logits - logits.amax(dim=-1, keepdim=True)) / temperature
+    largest = padded.amax(dim=-1, keepdim=True)
+    return padded.sub_(largest).div_(temperature).exp_(), largest
 
 
-def _require_finite(values: torch.Tensor) -> None:
-    if not bool(torch.isfinite(values).all()):
-        raise FloatingPointError("the model's logits are not finite")
+def _below(values: torch.Tensor, limit: torch.Tensor) -> torch.Tensor:
+    """Return the values, at most the number just below `limit`.
+
+    Rounding could lift a value to the sum of all weights, past the last token that has any.
+    """
+    return torch.minimum(values, torch.nextafter(limit, torch.zeros_like(limit)))

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
-from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast
+from transformers import AutoTokenizer, GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast
 
 ROOT = Path(__file__).resolve().parent.parent
 END_OF_TEXT = "<|endoftext|>"
@@ -71,6 +71,21 @@ def save_gpt2(folder: Path, seed: int = 0, **config: Any) -> GPT2LMHeadModel:
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return model
+
+
+def reference_model(model_type: Path | str) -> Any:
+    """Return transformers' own model of a folder, or of the shipped one: none of ours."""
+    return GPT2LMHeadModel.from_pretrained(_folder(model_type), dtype=torch.float32).eval()
+
+
+def reference_tokenizer(model_type: Path | str) -> Any:
+    """Return transformers' own tokenizer of a folder, or of the shipped one."""
+    return AutoTokenizer.from_pretrained(_folder(model_type))
+
+
+def _folder(model_type: Path | str) -> Path:
+    shipped = ROOT / "models" / "gpt2-demo"
+    return shipped if str(model_type) == "gpt2-demo" else Path(model_type)
 
 
 def write_prompts(path: Path, *rows: tuple[str, int, int]) -> Path:

@@ -15,12 +15,13 @@ import pytest
 import torch
 
 from gelu.artifacts import read_dataset
-from gelu.models import find_model, load_model, load_tokenizer
 from gelu.sampling import token_uniforms
 from tests.helpers import (
     ROOT,
     own_gelu,
     plain_preactivations,
+    reference_model,
+    reference_tokenizer,
     run_script,
     save_gpt2,
     user_error,
@@ -99,9 +100,9 @@ def demo(work: Path) -> Dataset:
 
 @pytest.fixture(params=["dataset", "demo"])
 def any_dataset(request: pytest.FixtureRequest, model: Path) -> tuple[Dataset, Any, Any]:
-    source = find_model("gpt2-demo" if request.param == "demo" else str(model))
+    source = "gpt2-demo" if request.param == "demo" else model
     fixture: Dataset = request.getfixturevalue(request.param)
-    return fixture, load_model(source, "cpu"), load_tokenizer(source)
+    return fixture, reference_model(source), reference_tokenizer(source)
 
 
 def recomputed(network: Any, tokenizer: Any, data: Dataset) -> tuple[torch.Tensor, torch.Tensor]:
@@ -190,7 +191,7 @@ def assert_same_but_for_rounding(one: Dataset, other: Dataset, model: str) -> No
     Completions must be alike, or part where the uniform number is that close to the border of two
     tokens; up to there active sets must be alike, or differ where the value is that close to 0.
     """
-    network, tokenizer = load_model(find_model(model), "cpu"), load_tokenizer(find_model(model))
+    network, tokenizer = reference_model(model), reference_tokenizer(model)
     near_zero = (recomputed(network, tokenizer, one)[0].abs() < NEAR_ZERO).numpy()
     parted = 0
     for (_, rows), (_, others) in zip(one.completions(), other.completions(), strict=True):
@@ -283,8 +284,8 @@ def test_a_byte_order_mark_and_crlf_ends_change_nothing(
 def test_greedy_takes_the_likeliest_token_each_time(work: Path, model: Path) -> None:
     path = write_prompts(work / "greedy.csv", ("abc", 10, 2))
     data = generate(model, path, work / "greedy", "--temperature", 0)
-    network = load_model(find_model(str(model)), "cpu")
-    ids = load_tokenizer(find_model(str(model))).encode("abc")
+    network = reference_model(model)
+    ids = reference_tokenizer(model).encode("abc")
     for _ in range(10):
         with torch.no_grad():
             ids.append(int(network(torch.tensor([ids])).logits[0, -1].argmax()))
@@ -295,8 +296,8 @@ def test_greedy_takes_the_likeliest_token_each_time(work: Path, model: Path) -> 
 def test_top_k_draws_from_the_k_likeliest(work: Path, model: Path) -> None:
     path = write_prompts(work / "topk.csv", ("abc", 1, 300))
     data = generate(model, path, work / "topk", "--top_k", 3, "--temperature", 5)
-    network = load_model(find_model(str(model)), "cpu")
-    ids = load_tokenizer(find_model(str(model))).encode("abc")
+    network = reference_model(model)
+    ids = reference_tokenizer(model).encode("abc")
     with torch.no_grad():
         logits = network(torch.tensor([ids])).logits[0, -1]
     likeliest = logits.topk(3)
@@ -335,7 +336,7 @@ def test_every_token_of_the_vocabulary_survives_the_csv(work: Path) -> None:
     path = write_prompts(work / "flat.csv", ("a", 40, 100))
     data = generate(work / "flat", path, work / "flatted", "--edges", "none")
     assert set(data.table["output_id"]) == set(range(257))
-    tokenizer = load_tokenizer(find_model(str(work / "flat")))
+    tokenizer = reference_tokenizer(work / "flat")
     assert data.table["output"].tolist() == [tokenizer.decode([t]) for t in data.table["output_id"]]
     assert not (work / "flatted" / "flat_neuron_edges.el").exists()
     assert (work / "flatted" / "flat_neuron_attributes.csv").exists()

@@ -121,7 +121,7 @@ def test_a_cached_hub_model_loads_without_the_hub(
     code = (
         "from gelu.models import *\n"
         "source = find_model('gpt2'); model = load_model(source, 'cpu')\n"
-        "print(model.config.n_layer, len(load_tokenizer(source).encode('abc')))"
+        "print(len(model.transformer.h), len(load_tokenizer(source).encode('abc').ids))"
     )
     result = subprocess.run(
         [sys.executable, "-c", code],
@@ -185,7 +185,7 @@ def test_cut_weights_are_refused(copied: Path) -> None:
 
 def test_a_tokenizer_of_another_model_is_noticed(folder: Path) -> None:
     tokenizer = load_tokenizer(find_model(str(folder)))
-    geometry = Geometry(3, 16, 64, 64, vocab_size=len(tokenizer) - 1)
+    geometry = Geometry(3, 16, 64, 64, vocab_size=tokenizer.get_vocab_size() - 1)
     assert len(encode_text(tokenizer, "abc", geometry, "--input_text")) == 3
     with pytest.raises(UserError, match="--input_text: the tokenizer makes token 256"):
         encode_text(tokenizer, "abc<|endoftext|>", geometry, "--input_text")

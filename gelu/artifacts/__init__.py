@@ -16,10 +16,21 @@ from gelu.artifacts.activations import (
     read_activations,
 )
 from gelu.artifacts.edge_lists import EdgeBlock, edges_have_weights, read_edge_blocks
-from gelu.artifacts.files import complete_file, file_hash, read_text, write_bytes
+from gelu.artifacts.files import (
+    DiskFullError,
+    complete_file,
+    file_hash,
+    read_text,
+    remove_folder,
+    remove_partial_files,
+    write_bytes,
+)
+from gelu.artifacts.locks import folder_lock
+from gelu.artifacts.shards import Shards
 from gelu.artifacts.tables import (
     find_geometry,
     read_dataset,
+    read_document,
     read_geometry_table,
     require_model_file,
 )
@@ -58,6 +69,7 @@ from gelu.artifacts.writers import (
     TRACE_IDS,
     TRACE_VECTOR,
     Artifacts,
+    write_document,
     write_gexf,
     write_graphml,
     write_picture,
@@ -99,21 +111,28 @@ __all__ = [
     "TRACE_IDS",
     "TRACE_VECTOR",
     "Artifacts",
+    "DiskFullError",
     "EdgeBlock",
+    "Shards",
     "complete_file",
     "dataset_activation_file",
     "edges_have_weights",
     "file_hash",
     "find_activation_file",
+    "folder_lock",
     "find_geometry",
     "read_activation_rows",
     "read_activations",
     "read_dataset",
+    "read_document",
     "read_edge_blocks",
     "read_geometry_table",
     "read_text",
+    "remove_folder",
+    "remove_partial_files",
     "require_model_file",
     "write_bytes",
+    "write_document",
     "write_gexf",
     "write_graphml",
     "write_picture",

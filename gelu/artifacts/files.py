@@ -1,8 +1,10 @@
 """Files as such: complete under their name or absent, hashed, read as text."""
 
 import errno
+import glob
 import hashlib
 import os
+import secrets
 import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -10,6 +12,12 @@ from pathlib import Path
 from typing import IO
 
 from gelu.cli import UserError
+
+PARTIAL = ".partial"
+
+
+class DiskFullError(UserError):
+    """The disk has no room for a file."""
 
 
 @contextmanager
@@ -19,11 +27,12 @@ def complete_file(path: Path, size: int | None = None) -> Iterator[IO[bytes]]:
     size: the bytes to come, where known; a disk that cannot hold them is refused beforehand.
     """
     if size is not None and (free := shutil.disk_usage(path.parent).free) < size:
-        raise UserError(
+        raise DiskFullError(
             f"{path}: needs {size:,} bytes and the disk has {free:,} free; make room or choose "
             "another folder"
         )
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    # Random: processes of several machines may share the folder, and process numbers.
+    partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}{PARTIAL}")
     try:
         with partial.open("wb") as file:
             yield file
@@ -33,10 +42,26 @@ def complete_file(path: Path, size: int | None = None) -> Iterator[IO[bytes]]:
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
-        raise UserError(f"{path}: the disk is full; make room and run the command again") from None
+        raise DiskFullError(
+            f"{path}: the disk is full; make room and run the command again"
+        ) from None
     finally:
         with suppress(FileNotFoundError):
             partial.unlink()
+
+
+def remove_partial_files(folder: Path, beginning: str) -> None:
+    """Delete what killed processes left of files whose names begin so; nobody may be writing."""
+    for path in folder.glob(f".{glob.escape(beginning)}*{PARTIAL}"):
+        path.unlink(missing_ok=True)
+
+
+def remove_folder(folder: Path) -> None:
+    """Delete a folder and all in it: for others it is gone at once, not file by file."""
+    doomed = folder.with_name(f"{folder.name}.{secrets.token_hex(4)}{PARTIAL}")
+    with suppress(FileNotFoundError):
+        folder.rename(doomed)
+        shutil.rmtree(doomed)
 
 
 def write_bytes(path: Path, blocks: Iterable[bytes | memoryview], size: int | None = None) -> None:

@@ -1,11 +1,13 @@
 """Reading the tables: the dataset, and the neurons' own."""
 
+import json
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from gelu.artifacts.files import read_text
 from gelu.artifacts.writers import ATTRIBUTES, FREQUENCY, Artifacts
 from gelu.cli import UserError
 from gelu.models import Geometry
@@ -70,6 +72,19 @@ def find_geometry(folder: Path, model: str) -> Geometry | None:
     files = Artifacts(folder, model)
     tables = [files.path(ending) for ending in (FREQUENCY, ATTRIBUTES)]
     return next((read_geometry_table(path) for path in tables if path.is_file()), None)
+
+
+def read_document(path: Path) -> dict[str, Any] | None:
+    """Return a JSON document's content, None where there is no such file."""
+    if not path.is_file():
+        return None
+    try:
+        content = json.loads(read_text(path))
+    except ValueError as error:
+        raise UserError(f"{path}: not a JSON file ({error})") from None
+    if not isinstance(content, dict):
+        raise UserError(f"{path}: holds a {type(content).__name__}, not what describes a run")
+    return content
 
 
 def require_model_file(folder: Path, model: str, ending: str) -> Path:

@@ -1,7 +1,8 @@
 """What every file is called, and its one writer.
 
 files = Artifacts(folder, "gpt2-demo")
-files.write_matrix(sample_ids, packed)
+with files.json_writer(n_neurons) as add:
+    add([0, 1, 2], active)                          # block by block: memory does not grow
 """
 
 import csv
@@ -9,7 +10,8 @@ import json
 import pickle
 import re
 import zipfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -19,11 +21,13 @@ from numpy.typing import NDArray
 
 from gelu.artifacts.files import complete_file, write_bytes
 from gelu.models import Geometry
-from gelu.packed import PackedActivations
 
 if TYPE_CHECKING:
     import networkx as nx
     import pandas as pd
+
+# Takes the ids of some samples and their active neurons, (samples, n_neurons) bool.
+AddActive = Callable[[Sequence[int], NDArray[np.bool_]], None]
 
 ATTRIBUTES = "neuron_attributes.csv"
 EDGES = "neuron_edges.el"
@@ -88,33 +92,57 @@ class Artifacts:
         write_bytes(path, blocks, size)
         return path
 
-    def write_dataset(self, table: "pd.DataFrame") -> Path:
-        """Write the dataset's table, a row per sample."""
-        return write_table(self.path(DATASET), table)
+    @contextmanager
+    def dataset_writer(self) -> "Iterator[Callable[[pd.DataFrame], None]]":
+        """Give a function that takes the dataset's table in parts, a row per sample."""
+        with complete_file(self.path(DATASET)) as file:
+            first = True
 
-    def write_pickle(self, sample_ids: Sequence[int], activations: PackedActivations) -> Path:
-        """Write the dict of sample id -> list of active neuron ids, as a pickle."""
-        path = self.path(PICKLE)
-        write_bytes(path, _pickle_chunks(sample_ids, activations))
-        return path
+            def add(part: "pd.DataFrame") -> None:
+                nonlocal first
+                _write_rows(file, part, header=first)
+                first = False
 
-    def write_json(self, sample_ids: Sequence[int], activations: PackedActivations) -> Path:
-        """Write the dict of sample id -> list of active neuron ids, as JSON."""
-        path = self.path(JSON)
-        write_bytes(path, _json_chunks(sample_ids, activations))
-        return path
+            yield add
 
-    def write_matrix(self, sample_ids: Sequence[int], activations: PackedActivations) -> Path:
-        """Write the bool matrix with its row and column ids, as a compressed .npz."""
-        path = self.path(MATRIX)
-        n_neurons = activations.n_neurons
-        with complete_file(path) as file, _new_archive(file) as archive:
-            blocks = (block for _, block in activations.blocks())
-            _write_array(archive, "matrix", np.dtype(bool), (len(activations), n_neurons), blocks)
+    @contextmanager
+    def pickle_writer(self) -> Iterator[AddActive]:
+        """Give a function that takes blocks of samples for the pickled dict of active ids."""
+        with complete_file(self.path(PICKLE)) as file:
+            # Written opcode by opcode: `pickle.dump` needs the whole dict, 36 bytes an id.
+            file.write(b"\x80\x04}")
+            yield lambda ids, block: file.writelines(_pickle_chunks(ids, block))
+            file.write(b".")
+
+    @contextmanager
+    def json_writer(self, n_neurons: int) -> Iterator[AddActive]:
+        """Give a function that takes blocks of samples for the dict of active ids in JSON."""
+        names = np.array([str(neuron) for neuron in range(n_neurons)], dtype=object)
+        with complete_file(self.path(JSON)) as file:
+            separator = "{"
+
+            def add(ids: Sequence[int], block: NDArray[np.bool_]) -> None:
+                nonlocal separator
+                for sample_id, row in zip(ids, block, strict=True):
+                    file.write(f'{separator}"{sample_id}": [{", ".join(names[row])}]'.encode())
+                    separator = ",\n"
+
+            yield add
+            file.write(b"{}\n" if separator == "{" else b"}\n")
+
+    @contextmanager
+    def matrix_writer(self, n_neurons: int, sample_ids: Sequence[int]) -> Iterator[AddActive]:
+        """Give a function that takes blocks of samples for the compressed bool matrix.
+
+        sample_ids: of all rows to come.
+        """
+        with complete_file(self.path(MATRIX)) as file, _new_archive(file) as archive:
+            with _new_array(archive, "matrix", np.dtype(bool), (len(sample_ids), n_neurons)) as add:
+                yield lambda ids, block: add(block)
             for name, ids in (("sample_ids", sample_ids), ("neuron_ids", range(n_neurons))):
                 array = np.asarray(ids, np.int64)
-                _write_array(archive, name, array.dtype, array.shape, [array])
-        return path
+                with _new_array(archive, name, array.dtype, array.shape) as add:
+                    add(array)
 
     def write_frequency(
         self, counts: NDArray[np.int64], n_samples: int, geometry: Geometry
@@ -135,11 +163,11 @@ class Artifacts:
 
     def write_run(self, run: Mapping[str, Any]) -> Path:
         """Write what made the folder, keys sorted."""
-        return _write_document(self.path(RUN), run)
+        return write_document(self.path(RUN), run)
 
     def write_summary(self, summary: Mapping[str, Any]) -> Path:
         """Write the analysis' headline numbers, keys sorted."""
-        return _write_document(self.path(SUMMARY), summary)
+        return write_document(self.path(SUMMARY), summary)
 
     def write_report(self, html: str) -> Path:
         """Write the analysis' page."""
@@ -155,36 +183,27 @@ class Artifacts:
         return vector, ids
 
 
-def _pickle_chunks(sample_ids: Sequence[int], activations: PackedActivations) -> Iterator[bytes]:
-    """Yield the opcodes of a pickled dict, a sample at a time.
-
-    `pickle.dump` needs the whole dict in memory, 36 bytes an id; this needs one block of rows.
-    """
-    opcode, width = (b"M", "<u2") if activations.n_neurons <= 1 << 16 else (b"J", "<i4")
+def _pickle_chunks(sample_ids: Sequence[int], block: NDArray[np.bool_]) -> Iterator[bytes]:
+    """Yield the opcodes that add a block of samples to a pickled dict."""
+    opcode, width = (b"M", "<u2") if block.shape[1] <= 1 << 16 else (b"J", "<i4")
     entry = np.dtype([("opcode", "S1"), ("value", width)])
-    yield b"\x80\x04}"
-    for start, block in activations.blocks():
-        yield b"("
-        for sample_id, row in zip(sample_ids[start : start + len(block)], block, strict=True):
-            ids = np.flatnonzero(row)
-            entries = np.empty(len(ids), entry)
-            entries["opcode"], entries["value"] = opcode, ids
-            yield b"J" + int(sample_id).to_bytes(4, "little") + b"](" + entries.tobytes() + b"e"
-        yield b"u"
-    yield b"."
+    yield b"("
+    for sample_id, row in zip(sample_ids, block, strict=True):
+        ids = np.flatnonzero(row)
+        entries = np.empty(len(ids), entry)
+        entries["opcode"], entries["value"] = opcode, ids
+        yield _pickled_int(int(sample_id)) + b"](" + entries.tobytes() + b"e"
+    yield b"u"
 
 
-def _json_chunks(sample_ids: Sequence[int], activations: PackedActivations) -> Iterator[bytes]:
-    names = np.array([str(neuron) for neuron in range(activations.n_neurons)], dtype=object)
-    separator = "{"
-    for start, block in activations.blocks():
-        for sample_id, row in zip(sample_ids[start : start + len(block)], block, strict=True):
-            yield f'{separator}"{sample_id}": [{", ".join(names[row])}]'.encode()
-            separator = ",\n"
-    yield b"{}\n" if separator == "{" else b"}\n"
+def _pickled_int(number: int) -> bytes:
+    if number < 1 << 31:
+        return b"J" + number.to_bytes(4, "little")
+    return b"\x8a\x08" + number.to_bytes(8, "little")
 
 
-def _write_document(path: Path, content: Mapping[str, Any]) -> Path:
+def write_document(path: Path, content: Mapping[str, Any]) -> Path:
+    """Write a JSON document, keys sorted. Raises `ValueError` for NaN."""
     # NaN is no JSON: whoever passes one has not said what is missing.
     text = json.dumps(content, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False)
     write_bytes(path, [text.encode(), b"\n"])
@@ -195,13 +214,11 @@ def _new_archive(file: IO[bytes]) -> zipfile.ZipFile:
     return zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, allowZip64=True, compresslevel=1)
 
 
-def _write_array(
-    archive: zipfile.ZipFile,
-    name: str,
-    dtype: np.dtype[Any],
-    shape: tuple[int, ...],
-    blocks: Iterable[NDArray[Any]],
-) -> None:
+@contextmanager
+def _new_array(
+    archive: zipfile.ZipFile, name: str, dtype: np.dtype[Any], shape: tuple[int, ...]
+) -> Iterator[Callable[[NDArray[Any]], None]]:
+    """Give a function that takes an array of the archive in parts, by rows."""
     # zipfile stamps members opened by name with 1980-01-01, so the archive holds no time of day.
     with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
         header = {
@@ -210,24 +227,32 @@ def _write_array(
             "shape": shape,
         }
         np.lib.format.write_array_header_1_0(member, header)
-        for block in blocks:
-            member.write(np.ascontiguousarray(block).data)
+        yield lambda part: _write_all(member, np.ascontiguousarray(part).data)
+
+
+def _write_all(file: IO[bytes], data: memoryview) -> None:
+    file.write(data)
 
 
 def write_table(path: Path, table: "pd.DataFrame") -> Path:
     """Write a table as CSV: the columns' names, then its rows. A missing value is an empty cell."""
     with complete_file(path) as file:
-        file.write((",".join(table.columns) + "\n").encode())
-        # All text is quoted: a bare \r would otherwise read back as the end of a row.
-        table.to_csv(
-            file,
-            index=False,
-            header=False,
-            encoding="utf-8",
-            quoting=csv.QUOTE_NONNUMERIC,
-            lineterminator="\n",
-        )
+        _write_rows(file, table, header=True)
     return path
+
+
+def _write_rows(file: IO[bytes], table: "pd.DataFrame", header: bool) -> None:
+    if header:
+        file.write((",".join(table.columns) + "\n").encode())
+    # All text is quoted: a bare \r would otherwise read back as the end of a row.
+    table.to_csv(
+        file,
+        index=False,
+        header=False,
+        encoding="utf-8",
+        quoting=csv.QUOTE_NONNUMERIC,
+        lineterminator="\n",
+    )
 
 
 def write_picture(path: Path, png: bytes) -> Path:

@@ -1,0 +1,246 @@
+"""GPT-2 for reading and writing text, not for training: small, quick to import, quick to run.
+
+    model = load_model(find_model("gpt2-demo"), "cpu")   # gelu.models
+    logits = model(ids)                                 # (rows, vocabulary), at the last position
+    cache = KeyValueCache.of(model, rows, positions)
+    logits = model(ids, cache)                          # the next call goes on after these
+
+Radford et al. 2019, "Language models are unsupervised multitask learners". Modules and tensors have
+the names of published checkpoints (`transformer.h.0.mlp.c_fc.weight`). Importing transformers'
+model takes three times as long as importing torch; the tests hold this one against it.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+from torch.nn import functional
+
+from gelu.models import Geometry
+from gelu.products import affine
+
+_TANH_GELU = partial(nn.GELU, approximate="tanh")
+ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
+    "gelu_new": _TANH_GELU,
+    "gelu_fast": _TANH_GELU,
+    "gelu_pytorch_tanh": _TANH_GELU,
+    "gelu": nn.GELU,
+    "relu": nn.ReLU,
+    "silu": nn.SiLU,
+    "swish": nn.SiLU,
+}
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """What a `config.json` says about the computation; names are those of the file.
+
+    Raises `ValueError` for a combination that is no GPT-2.
+    """
+
+    geometry: Geometry
+    n_head: int
+    activation_function: str = "gelu_new"
+    layer_norm_epsilon: float = 1e-5
+    scale_attn_weights: bool = True
+    scale_attn_by_inverse_layer_idx: bool = False
+    tie_word_embeddings: bool = True
+
+    def __post_init__(self) -> None:
+        if self.geometry.n_embd % self.n_head:
+            raise ValueError(f"n_embd {self.geometry.n_embd} is no multiple of n_head {self.n_head}")
+        if self.activation_function not in ACTIVATIONS:
+            raise ValueError(
+                f"activation_function is {self.activation_function!r}; known are "
+                f"{', '.join(ACTIVATIONS)}"
+            )
+
+
+class KeyValueCache:
+    """What attention needs of the tokens read so far, in memory of fixed size.
+
+    keys, values: (n_layer, rows, n_head, positions, head size). length: positions in use.
+    """
+
+    def __init__(self, keys: torch.Tensor, values: torch.Tensor, length: int = 0) -> None:
+        self.keys, self.values, self.length = keys, values, length
+
+    @classmethod
+    def of(cls, model: "GPT2", rows: int, positions: int) -> "KeyValueCache":
+        """Return an empty cache for this many rows and positions, its contents undefined."""
+        geometry, n_head = model.architecture.geometry, model.architecture.n_head
+        shape = (geometry.n_layer, rows, n_head, positions, geometry.n_embd // n_head)
+        keys = torch.empty(shape, dtype=model.dtype, device=model.device)
+        return cls(keys, torch.empty_like(keys))
+
+    def extend(
+        self, layer: int, keys: torch.Tensor, values: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Keep one layer's new keys and values; return all of them so far.
+
+        `length` stays: the model moves it on when all layers have been through.
+        """
+        end = self.length + keys.shape[2]
+        self.keys[layer, :, :, self.length : end] = keys
+        self.values[layer, :, :, self.length : end] = values
+        return self.keys[layer, :, :, :end], self.values[layer, :, :, :end]
+
+    def select(self, rows: torch.Tensor) -> "KeyValueCache":
+        """Return a cache of these rows alone."""
+        return KeyValueCache(self.keys[:, rows], self.values[:, rows], self.length)
+
+    def clear(self, positions: int) -> None:
+        """Set the first positions to 0: padding has weight 0, and 0 times NaN would be NaN."""
+        self.keys[:, :, :, :positions] = 0
+        self.values[:, :, :, :positions] = 0
+
+    def take_over(
+        self,
+        other: "KeyValueCache",
+        from_rows: NDArray[np.int64],
+        to_rows: NDArray[np.int64],
+        start: int,
+    ) -> None:
+        """Copy all positions of another cache's rows to rows of this one, `start` and on."""
+        end = start + other.length
+        source, target = (torch.as_tensor(r, device=self.keys.device) for r in (from_rows, to_rows))
+        for mine, theirs in ((self.keys, other.keys), (self.values, other.values)):
+            mine[:, target, :, start:end] = theirs[:, source, :, : other.length]
+
+
+class _Projection(nn.Module):
+    """x @ weight + bias, weight as GPT-2 has it: (n_in, n_out)."""
+
+    def __init__(self, n_in: int, n_out: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(n_in, n_out), requires_grad=False)
+        self.bias = nn.Parameter(torch.empty(n_out), requires_grad=False)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return affine(x, self.weight, self.bias)
+
+
+class _Attention(nn.Module):
+    def __init__(self, architecture: Architecture, layer: int) -> None:
+        super().__init__()
+        n_embd, self.n_head, self.layer = architecture.geometry.n_embd, architecture.n_head, layer
+        self.scale = (n_embd // self.n_head) ** -0.5 if architecture.scale_attn_weights else 1.0
+        if architecture.scale_attn_by_inverse_layer_idx:
+            self.scale /= layer + 1
+        self.c_attn = _Projection(n_embd, 3 * n_embd)
+        self.c_proj = _Projection(n_embd, n_embd)
+
+    def forward(
+        self, x: torch.Tensor, cache: KeyValueCache | None, mask: torch.Tensor | None
+    ) -> torch.Tensor:
+        rows, n_new, n_embd = x.shape
+        split = self.c_attn(x).view(rows, n_new, 3, self.n_head, n_embd // self.n_head)
+        query, keys, values = split.permute(2, 0, 3, 1, 4)
+        if cache is not None:
+            keys, values = cache.extend(self.layer, keys, values)
+        mixed = functional.scaled_dot_product_attention(
+            query, keys, values, mask, is_causal=mask is None and n_new > 1, scale=self.scale
+        )
+        projected: torch.Tensor = self.c_proj(mixed.transpose(1, 2).reshape(rows, n_new, n_embd))
+        return projected
+
+
+class _Mlp(nn.Module):
+    def __init__(self, architecture: Architecture) -> None:
+        super().__init__()
+        geometry = architecture.geometry
+        self.c_fc = _Projection(geometry.n_embd, geometry.d_mlp)
+        self.act = ACTIVATIONS[architecture.activation_function]()
+        self.c_proj = _Projection(geometry.d_mlp, geometry.n_embd)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        written: torch.Tensor = self.c_proj(self.act(self.c_fc(x)))
+        return written
+
+
+class _Block(nn.Module):
+    def __init__(self, architecture: Architecture, layer: int) -> None:
+        super().__init__()
+        n_embd, epsilon = architecture.geometry.n_embd, architecture.layer_norm_epsilon
+        self.ln_1 = nn.LayerNorm(n_embd, epsilon)
+        self.attn = _Attention(architecture, layer)
+        self.ln_2 = nn.LayerNorm(n_embd, epsilon)
+        self.mlp = _Mlp(architecture)
+
+    def forward(
+        self, x: torch.Tensor, cache: KeyValueCache | None, mask: torch.Tensor | None
+    ) -> torch.Tensor:
+        x = x + self.attn(self.ln_1(x), cache, mask)
+        written: torch.Tensor = x + self.mlp(self.ln_2(x))
+        return written
+
+
+class _Transformer(nn.Module):
+    def __init__(self, architecture: Architecture) -> None:
+        super().__init__()
+        geometry = architecture.geometry
+        self.wte = nn.Embedding(geometry.vocab_size, geometry.n_embd)
+        self.wpe = nn.Embedding(geometry.n_positions, geometry.n_embd)
+        self.h = nn.ModuleList(_Block(architecture, layer) for layer in range(geometry.n_layer))
+        self.ln_f = nn.LayerNorm(geometry.n_embd, architecture.layer_norm_epsilon)
+
+
+class GPT2(nn.Module):
+    """A GPT-2 with its language-model head, in evaluation mode, without gradients."""
+
+    def __init__(self, architecture: Architecture) -> None:
+        super().__init__()
+        self.architecture = architecture
+        self.transformer = _Transformer(architecture)
+        geometry = architecture.geometry
+        self.lm_head = nn.Linear(geometry.n_embd, geometry.vocab_size, bias=False)
+        self.tie_weights()
+        self.requires_grad_(False).eval()
+
+    def tie_weights(self) -> None:
+        """Let the head share the embedding's weights, where the architecture says so."""
+        if self.architecture.tie_word_embeddings:
+            self.lm_head.weight = self.transformer.wte.weight
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return self.lm_head.weight.device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The weights' and so the activations' type."""
+        return self.lm_head.weight.dtype
+
+    def forward(
+        self,
+        ids: torch.Tensor,
+        cache: KeyValueCache | None = None,
+        positions: torch.Tensor | None = None,
+        mask: torch.Tensor | None = None,
+    ) -> torch.Tensor:
+        """Read tokens; return the logits after the last one, (rows, vocabulary).
+
+        ids: (rows, new tokens). cache: what was read before, to which these are added; several
+        new tokens need an empty one. positions: each token's place in the text, (rows, new
+        tokens), by default counted on from the cache. mask: which of all tokens so far each new
+        one reads, bool (rows, 1, new tokens, all tokens); by default itself and those before.
+        Raises `ValueError` for several new tokens after others without a mask.
+        """
+        start = 0 if cache is None else cache.length
+        if start and ids.shape[1] > 1 and mask is None:
+            raise ValueError("several new tokens after others need a mask")
+        if positions is None:
+            positions = torch.arange(start, start + ids.shape[1], device=ids.device)[None]
+        x = self.transformer.wte(ids) + self.transformer.wpe(positions)
+        for block in self.transformer.h:
+            x = block(x, cache, mask)
+        if cache is not None:
+            cache.length += ids.shape[1]
+        last = self.transformer.ln_f(x[:, -1])
+        return affine(last, self.lm_head.weight.t())
+

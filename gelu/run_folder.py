@@ -1,0 +1,170 @@
+"""Which run a dataset's folder belongs to, so that a run goes on where it stopped and none are mixed.
+
+    folder = RunFolder(files, run)
+    with folder.hold():                     # nobody else writes
+        if folder.is_finished(endings): ...
+        folder.start(overwrite=False)
+        shards = folder.shards()
+        ...
+        folder.finish()
+
+`run` describes the run (the content of `{m}_run.json`). It stands in `.shards/` while the run is
+not finished and beside the dataset afterwards. Two runs are the same where all that decides the
+tokens is: not the name of the CSV, nor which files are exported from them.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+from gelu.artifacts import (
+    ATTRIBUTES,
+    DATASET,
+    EDGES,
+    FREQUENCY,
+    JSON,
+    MATRIX,
+    PICKLE,
+    RUN,
+    Artifacts,
+    Shards,
+    folder_lock,
+    read_document,
+    remove_folder,
+    remove_partial_files,
+    write_document,
+)
+from gelu.cli import UserError
+
+SHARDS = ".shards"
+EXPORT_ARGUMENTS = ("edges", "formats", "top_edges")
+UNCOMPARED = ("input_csv", "model_type")
+
+
+class RunFolder:
+    """The folder of one run of one model."""
+
+    def __init__(self, files: Artifacts, run: Mapping[str, Any]) -> None:
+        self._files, self._run = files, run
+        self._folder = files.folder / SHARDS
+        self._description = self._folder / RUN
+
+    @contextmanager
+    def hold(self, part: str | None = None) -> Iterator[None]:
+        """Keep other processes out; part: only those of the same part, as in `0/8`.
+
+        Raises `UserError` where one is in.
+        """
+        with ExitStack() as stack:
+            stack.enter_context(folder_lock(self._folder, shared=part is not None))
+            if part is not None:
+                name = f"part_{part.replace('/', '_of_')}.lock"
+                stack.enter_context(folder_lock(self._folder, name))
+            yield
+
+    def is_finished(self, endings: Sequence[str]) -> bool:
+        """Return whether this very run is finished here, its files of these endings all there.
+
+        Raises `UserError` where another run is.
+        """
+        finished = read_document(self._files.path(RUN))
+        if finished is None:
+            return False
+        self._refuse(finished, "holds", ignored=())
+        return all(self._files.path(ending).is_file() for ending in endings)
+
+    def shards(self) -> Shards:
+        """Return this run's shards, whichever are there."""
+        digest = hashlib.sha256(json.dumps(_decisive(self._run, EXPORT_ARGUMENTS)).encode())
+        return Shards(self._folder, digest.digest(), self._run["model"]["n_neurons"])
+
+    def start(self, overwrite: bool, alone: bool = True) -> None:
+        """Begin this run here, or go on with it.
+
+        overwrite: delete what another run, or this one, has left. alone: no other process may be
+        writing, so that what killed ones left half-written can be deleted. Raises `UserError`
+        where another run's shards are.
+        """
+        if overwrite:
+            self._clear()
+        if alone:
+            remove_partial_files(self._folder, "")
+            remove_partial_files(self._files.folder, f"{self._files.model}_")
+            remove_partial_files(self._files.folder, SHARDS.removeprefix("."))
+        begun = read_document(self._description)
+        if begun is None:
+            write_document(self._description, self._run)
+        else:
+            self._refuse(begun, "holds a part of", ignored=EXPORT_ARGUMENTS)
+    def finish(self) -> None:
+        """Delete the shards."""
+        remove_folder(self._folder)
+
+    def _clear(self) -> None:
+        # First what says that the folder is finished, so that a kill leaves no such folder mixed.
+        for ending in (RUN, DATASET, PICKLE, JSON, MATRIX, FREQUENCY, ATTRIBUTES, EDGES):
+            self._files.path(ending).unlink(missing_ok=True)
+        for path in self._folder.iterdir():
+            if not path.name.endswith("lock"):
+                path.unlink()
+
+    def _refuse(self, other: Mapping[str, Any], what: str, ignored: Sequence[str]) -> None:
+        difference = find_difference(_decisive(other, ignored), _decisive(self._run, ignored))
+        if difference is not None:
+            raise UserError(
+                f"{self._files.folder}: {what} another run: {difference}; choose another folder, "
+                "or --overwrite to start afresh"
+            )
+
+
+def begun_run(files: Artifacts) -> dict[str, Any] | None:
+    """Return what describes the run that is finished or begun in a folder, None for none."""
+    begun = read_document(files.folder / SHARDS / RUN)
+    return begun if begun is not None else read_document(files.path(RUN))
+
+
+def _decisive(run: Mapping[str, Any], ignored: Sequence[str]) -> dict[str, Any]:
+    """Return {place: value} of all that decides what a run writes, in order of place."""
+    flat = dict(_flatten("", run))
+    left_out = {f"arguments.{name}" for name in (*ignored, *UNCOMPARED)}
+    return {place: flat[place] for place in sorted(flat) if place not in left_out}
+
+
+def _flatten(place: str, value: Any) -> Iterator[tuple[str, Any]]:
+    if isinstance(value, Mapping):
+        for key, below in value.items():
+            yield from _flatten(f"{place}.{key}".removeprefix("."), below)
+    else:
+        yield place, value
+
+
+def find_difference(other: Mapping[str, Any], mine: Mapping[str, Any]) -> str | None:
+    """Return in words the first difference of two runs, None for none. Keys are places."""
+    for place in sorted(other.keys() | mine.keys(), key=_importance):
+        theirs, ours = other.get(place), mine.get(place)
+        if theirs != ours:
+            return _in_words(place, theirs, ours)
+    return None
+
+
+def _importance(place: str) -> tuple[int, str]:
+    """Arguments first: a hash that differs says less than the argument that made it differ."""
+    order = ("arguments.", "input_csv_sha256", "model.", "versions.", "")
+    return next(rank for rank, start in enumerate(order) if place.startswith(start)), place
+
+
+def _in_words(place: str, theirs: Any, ours: Any) -> str:
+    if place == "input_csv_sha256":
+        return "--input_csv has other contents"
+    if place == "model.weights_sha256":
+        return "--model_type has other weights"
+    if place.startswith("arguments."):
+        return f"--{place.removeprefix('arguments.')} is {_shown(ours)}, there it is {_shown(theirs)}"
+    return f"{place.replace('.', ' ')} is {_shown(ours)}, there it is {_shown(theirs)}"
+
+
+def _shown(value: Any) -> str:
+    return ",".join(map(str, value)) if isinstance(value, list) else str(value)
+

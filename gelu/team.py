@@ -1,0 +1,80 @@
+"""The processes that share one run: alone, or as `torchrun` starts them.
+
+    team = join_team()
+    missing = team.share(lambda: ...)       # rank 0 finds out, all are told
+    for batch in missing[team.rank :: team.size]: ...
+    team.wait()                             # until all are through
+"""
+
+import os
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any, TypeVar
+
+from gelu.cli import UserError
+
+Value = TypeVar("Value")
+# The slowest process may take this much longer than the quickest.
+PATIENCE = timedelta(days=7)
+
+
+class Team:
+    """One process alone. rank: 0 to size - 1."""
+
+    rank, size = 0, 1
+
+    def share(self, find: Callable[[], Value]) -> Value:
+        """Return on all ranks what `find` returns on rank 0, or raise its `UserError`."""
+        return find()
+
+    def wait(self) -> None:
+        """Return when all ranks are here."""
+
+
+class DistributedTeam(Team):
+    """The processes of one `torchrun`, which talk through torch.distributed (gloo).
+
+    No tensors go between them, so that gloo serves GPUs as well.
+    """
+
+    def __init__(self) -> None:
+        import torch.distributed as distributed
+
+        distributed.init_process_group("gloo", timeout=PATIENCE)
+        self.rank, self.size = distributed.get_rank(), distributed.get_world_size()
+
+    def share(self, find: Callable[[], Value]) -> Value:
+        """Return on all ranks what `find` returns on rank 0, or raise its `UserError`."""
+        import torch.distributed as distributed
+
+        told: list[Any] = [None, None]
+        if self.rank == 0:
+            try:
+                told = [None, find()]
+            except UserError as error:
+                told = [str(error), None]
+        distributed.broadcast_object_list(told)
+        if told[0] is not None:
+            raise UserError(told[0])
+        value: Value = told[1]
+        return value
+
+    def wait(self) -> None:
+        """Return when all ranks are here."""
+        import torch.distributed as distributed
+
+        distributed.barrier()
+
+
+def join_team() -> Team:
+    """Return the team that the environment names: torchrun sets WORLD_SIZE, RANK and others."""
+    return DistributedTeam() if "TORCHELASTIC_RUN_ID" in os.environ else Team()
+
+
+def device_of_rank(device: str) -> str:
+    """Return this process's own GPU where `torchrun` has started several, else `device`."""
+    if device != "cuda" or "TORCHELASTIC_RUN_ID" not in os.environ:
+        return device
+    import torch
+
+    return f"cuda:{int(os.environ['LOCAL_RANK']) % torch.cuda.device_count()}"
