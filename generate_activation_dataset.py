@@ -17,7 +17,7 @@ Writes to --export_dir: {m}_activation_dataset.csv, {m}_neuron_activations.pickl
 Each finished batch is kept in --export_dir/.shards, so that the same command, run again after an
 interruption, goes on from there. Several processes can share the work and write the same bytes:
   torchrun --nproc-per-node 2 generate_activation_dataset.py ...
-or, in a cluster's job array, each with --shard i/n, i from 0 to n - 1, and one with --merge at last.
+or, in a cluster's job array, each with --shard i/n, i from 0 to n - 1; and then one with --merge.
 """
 
 import argparse

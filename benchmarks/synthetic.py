@@ -16,14 +16,16 @@ def write_synthetic_dataset(folder: Path, n_samples: int, geometry: Any, seed: i
     the one before. A third of the neurons is active on a random set of tokens, a third stays on or
     off for ten tokens on average, a third is independent noise; one in fifty is dead or always on.
     """
-    from gelu.artifacts import Artifacts
+    from gelu.artifacts import DATASET, Artifacts, write_table
 
     rng = np.random.default_rng(seed)
     tokens = _tokens(n_samples, rng)
     activations = _activations(tokens, geometry, rng)
     files = Artifacts(folder, "synthetic")
-    files.write_dataset(_table(tokens, activations, geometry))
-    files.write_matrix(range(n_samples), activations)
+    write_table(files.path(DATASET), _table(tokens, activations, geometry))
+    with files.matrix_writer(geometry.n_neurons, range(n_samples)) as add:
+        for start, block in activations.blocks():
+            add(range(start, start + len(block)), block)
     files.write_frequency(activations.counts(), n_samples, geometry)
     return files
 

@@ -51,7 +51,10 @@ class DatasetTable:
                 "output": self._decoded(output),
                 "output_id": output,
                 "number_of_active_neurons": counts.sum(axis=1),
-                **{f"layer_{layer}_num_active_neurons": counts[:, layer] for layer in range(n_layer)},
+                **{
+                    f"layer_{layer}_num_active_neurons": counts[:, layer]
+                    for layer in range(n_layer)
+                },
                 "prompt_idx": prompt_idx,
                 "context_token": self._decoded(context),
                 "context_token_id": context,

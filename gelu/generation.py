@@ -20,8 +20,9 @@ from numpy.typing import NDArray
 from gelu.gpt2 import GPT2, KeyValueCache
 from gelu.hooks import GeluRecorder
 from gelu.models import Geometry
+from gelu.outbox import Outbox
 from gelu.prompts import Prompt
-from gelu.records import Outbox, record_type
+from gelu.records import record_type
 from gelu.sampling import draw_tokens, token_uniforms
 
 # Tokens of prompts read at once: more would be no faster and take more memory.
@@ -94,9 +95,7 @@ def generate(
 
 
 @torch.inference_mode()
-def _steps(
-    model: GPT2, rows: Sequence[Row], settings: Settings, recording: bool
-) -> Iterator[Step]:
+def _steps(model: GPT2, rows: Sequence[Row], settings: Settings, recording: bool) -> Iterator[Step]:
     n_new = np.array([row.prompt.n_new for row in rows])
     going_on = np.arange(len(rows))
     uniforms = _uniforms(rows, settings.seed, int(n_new.max()), model.device)
@@ -108,7 +107,7 @@ def _steps(
                 batch.logits, uniforms[:, number], settings.temperature, settings.top_k
             )
             for tag, records in outbox.put((going_on, number), ids, logprobs, batch.active):
-                yield Step(*tag, records)
+                yield Step(tag[0], tag[1], records)
             staying = n_new[going_on] > number + 1
             if not staying.any():
                 break
@@ -118,12 +117,10 @@ def _steps(
                 ids, uniforms, going_on = ids[index], uniforms[index], going_on[staying]
             batch.advance(model, ids, recorder)
         for tag, records in outbox.rest():
-            yield Step(*tag, records)
+            yield Step(tag[0], tag[1], records)
 
 
-def _uniforms(
-    rows: Sequence[Row], seed: int, n: int, device: torch.device
-) -> torch.Tensor:
+def _uniforms(rows: Sequence[Row], seed: int, n: int, device: torch.device) -> torch.Tensor:
     numbers = np.stack([token_uniforms(seed, row.prompt.text, row.stream, n) for row in rows])
     # Apple's GPUs have no float64; tokens are drawn on the host there.
     return torch.from_numpy(numbers).to("cpu" if device.type == "mps" else device)
@@ -181,12 +178,14 @@ def _read_prompts(model: GPT2, rows: Sequence[Row], recorder: GeluRecorder | Non
     longest, n_new = int(lengths.max()), max(row.prompt.n_new for row in rows)
     cache = KeyValueCache.of(model, len(rows), longest + n_new)
     cache.clear(longest - int(lengths.min()))
-    logits, active = [], []
+    logits: list[torch.Tensor] = []
+    active: list[torch.Tensor] = []
     for first, last in _portions(lengths):
         width = int(lengths[first:last].max())
         small = KeyValueCache.of(model, last - first, width)
         logits.append(_read(model, distinct[first:last], width, small))
-        active.append(None if recorder is None else recorder.take())
+        if recorder is not None:
+            active.append(recorder.take())
         wanted = np.flatnonzero((of_row >= first) & (of_row < last))
         cache.take_over(small, of_row[wanted] - first, wanted, longest - width)
     cache.length = longest
@@ -195,7 +194,7 @@ def _read_prompts(model: GPT2, rows: Sequence[Row], recorder: GeluRecorder | Non
     columns = torch.arange(longest + n_new, device=model.device)
     return _Batch(
         logits=torch.cat(logits)[index],
-        active=None if recorder is None else torch.cat(active)[index],
+        active=torch.cat(active)[index] if active else None,
         cache=cache,
         lengths=longest - padding,
         mask=columns >= padding[:, None] if (lengths < longest).any() else None,

@@ -52,7 +52,9 @@ class Architecture:
 
     def __post_init__(self) -> None:
         if self.geometry.n_embd % self.n_head:
-            raise ValueError(f"n_embd {self.geometry.n_embd} is no multiple of n_head {self.n_head}")
+            raise ValueError(
+                f"n_embd {self.geometry.n_embd} is no multiple of n_head {self.n_head}"
+            )
         if self.activation_function not in ACTIVATIONS:
             raise ValueError(
                 f"activation_function is {self.activation_function!r}; known are "
@@ -243,4 +245,3 @@ class GPT2(nn.Module):
             cache.length += ids.shape[1]
         last = self.transformer.ln_f(x[:, -1])
         return affine(last, self.lm_head.weight.t())
-

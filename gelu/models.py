@@ -13,7 +13,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -285,8 +285,9 @@ def _read_architecture(folder: Path) -> "Architecture":
     config, path = _read_config(folder), folder / "config.json"
     if config.get("add_cross_attention"):
         raise UserError(f"{path}: add_cross_attention is on; this is no model of text alone")
-    names = ("activation_function", "layer_norm_epsilon", "scale_attn_weights")
-    names += ("scale_attn_by_inverse_layer_idx", "tie_word_embeddings")
+    names = [
+        field.name for field in fields(Architecture) if field.name not in ("geometry", "n_head")
+    ]
     stated = {name: config[name] for name in names if config.get(name) is not None}
     n_head = _config_int(config, "n_head", "num_attention_heads", default=12)
     try:

@@ -1,4 +1,4 @@
-"""Which run a dataset's folder belongs to, so that a run goes on where it stopped and none are mixed.
+"""Which run a dataset's folder belongs to: a run goes on where it stopped, and none are mixed.
 
     folder = RunFolder(files, run)
     with folder.hold():                     # nobody else writes
@@ -52,16 +52,15 @@ class RunFolder:
         self._description = self._folder / RUN
 
     @contextmanager
-    def hold(self, part: str | None = None) -> Iterator[None]:
-        """Keep other processes out; part: only those of the same part, as in `0/8`.
+    def hold(self, part: tuple[int, int] | None = None) -> Iterator[None]:
+        """Keep other processes out; part: only those that make the same one, (i, n).
 
         Raises `UserError` where one is in.
         """
         with ExitStack() as stack:
             stack.enter_context(folder_lock(self._folder, shared=part is not None))
             if part is not None:
-                name = f"part_{part.replace('/', '_of_')}.lock"
-                stack.enter_context(folder_lock(self._folder, name))
+                stack.enter_context(folder_lock(self._folder, "part_{}_of_{}.lock".format(*part)))
             yield
 
     def is_finished(self, endings: Sequence[str]) -> bool:
@@ -98,6 +97,7 @@ class RunFolder:
             write_document(self._description, self._run)
         else:
             self._refuse(begun, "holds a part of", ignored=EXPORT_ARGUMENTS)
+
     def finish(self) -> None:
         """Delete the shards."""
         remove_folder(self._folder)
@@ -161,10 +161,11 @@ def _in_words(place: str, theirs: Any, ours: Any) -> str:
     if place == "model.weights_sha256":
         return "--model_type has other weights"
     if place.startswith("arguments."):
-        return f"--{place.removeprefix('arguments.')} is {_shown(ours)}, there it is {_shown(theirs)}"
+        return (
+            f"--{place.removeprefix('arguments.')} is {_shown(ours)}, there it is {_shown(theirs)}"
+        )
     return f"{place.replace('.', ' ')} is {_shown(ours)}, there it is {_shown(theirs)}"
 
 
 def _shown(value: Any) -> str:
     return ",".join(map(str, value)) if isinstance(value, list) else str(value)
-

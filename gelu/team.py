@@ -1,9 +1,9 @@
 """The processes that share one run: alone, or as `torchrun` starts them.
 
-    team = join_team()
-    missing = team.share(lambda: ...)       # rank 0 finds out, all are told
-    for batch in missing[team.rank :: team.size]: ...
-    team.wait()                             # until all are through
+team = join_team()
+missing = team.share(lambda: ...)       # rank 0 finds out, all are told
+for batch in missing[team.rank :: team.size]: ...
+team.wait()                             # until all are through
 """
 
 import os
@@ -38,14 +38,14 @@ class DistributedTeam(Team):
     """
 
     def __init__(self) -> None:
-        import torch.distributed as distributed
+        from torch import distributed
 
         distributed.init_process_group("gloo", timeout=PATIENCE)
         self.rank, self.size = distributed.get_rank(), distributed.get_world_size()
 
     def share(self, find: Callable[[], Value]) -> Value:
         """Return on all ranks what `find` returns on rank 0, or raise its `UserError`."""
-        import torch.distributed as distributed
+        from torch import distributed
 
         told: list[Any] = [None, None]
         if self.rank == 0:
@@ -61,7 +61,7 @@ class DistributedTeam(Team):
 
     def wait(self) -> None:
         """Return when all ranks are here."""
-        import torch.distributed as distributed
+        from torch import distributed
 
         distributed.barrier()
 

@@ -2,12 +2,16 @@
 
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import AutoTokenizer, GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast
+
+from gelu.artifacts import Artifacts
+from gelu.packed import PackedActivations
 
 ROOT = Path(__file__).resolve().parent.parent
 END_OF_TEXT = "<|endoftext|>"
@@ -86,6 +90,21 @@ def reference_tokenizer(model_type: Path | str) -> Any:
 def _folder(model_type: Path | str) -> Path:
     shipped = ROOT / "models" / "gpt2-demo"
     return shipped if str(model_type) == "gpt2-demo" else Path(model_type)
+
+
+def write_activations(
+    files: Artifacts, ids: Sequence[int], activations: PackedActivations, formats: Sequence[str]
+) -> None:
+    """Write these samples' active neurons as `pickle`, `json` or `npz`, block by block."""
+    writers = {
+        "pickle": files.pickle_writer,
+        "json": lambda: files.json_writer(activations.n_neurons),
+        "npz": lambda: files.matrix_writer(activations.n_neurons, ids),
+    }
+    for name in formats:
+        with writers[name]() as add:
+            for start, block in activations.blocks():
+                add(ids[start : start + len(block)], block)
 
 
 def write_prompts(path: Path, *rows: tuple[str, int, int]) -> Path:

@@ -8,9 +8,10 @@ import pandas as pd
 from numpy.typing import NDArray
 from PIL import Image
 
-from gelu.artifacts import Artifacts
+from gelu.artifacts import DATASET, Artifacts, write_table
 from gelu.models import Geometry
 from gelu.packed import PackedActivations
+from tests.helpers import write_activations
 
 MODEL = "toy"
 
@@ -44,10 +45,8 @@ def write_dataset(
         **{f"layer_{layer}_num_active_neurons": counts[:, layer] for layer in range(n_layer)},
     }
     files = Artifacts(folder, model)
-    files.write_dataset(pd.DataFrame(table | columns))
-    files.write_pickle(ids, packed)
-    files.write_json(ids, packed)
-    files.write_matrix(ids, packed)
+    write_table(files.path(DATASET), pd.DataFrame(table | columns))
+    write_activations(files, ids, packed, ["pickle", "json", "npz"])
     files.write_frequency(packed.counts(), n_samples, geometry)
     files.write_attributes(geometry)
     return files

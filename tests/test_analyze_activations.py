@@ -12,10 +12,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from gelu.artifacts import DATASET, JSON, MATRIX, PICKLE, Artifacts
+from gelu.artifacts import DATASET, JSON, MATRIX, PICKLE, Artifacts, write_table
 from gelu.models import Geometry
 from gelu.packed import PackedActivations
-from tests.helpers import ROOT, run_script, user_error
+from tests.helpers import ROOT, run_script, user_error, write_activations
 
 SCRIPT = "analyze_activations.py"
 MODEL = "toy"
@@ -83,10 +83,8 @@ def write_toy(folder: Path, n_prompts: int, n_completions: int, length: int, see
     }
     folder.mkdir(parents=True, exist_ok=True)
     files = Artifacts(folder, MODEL)
-    files.write_dataset(pd.DataFrame(table))
-    files.write_pickle(range(n), packed)
-    files.write_json(range(n), packed)
-    files.write_matrix(range(n), packed)
+    write_table(files.path(DATASET), pd.DataFrame(table))
+    write_activations(files, range(n), packed, ["pickle", "json", "npz"])
     files.write_attributes(Geometry(N_LAYER, 0, D_MLP, 0))
     return folder
 

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from gelu import safe_pickle
 from gelu.artifacts import (
+    DATASET,
     JSON,
     MATRIX,
     PICKLE,
@@ -23,10 +24,12 @@ from gelu.artifacts import (
     read_activations,
     read_dataset,
     read_geometry_table,
+    write_table,
 )
 from gelu.cli import UserError
 from gelu.models import Geometry
 from gelu.packed import PackedActivations
+from tests.helpers import write_activations
 
 matrices = st.tuples(st.integers(0, 9), st.integers(1, 70), st.integers(0, 2**32 - 1)).map(
     lambda shape: np.random.default_rng(shape[2]).random(shape[:2]) < 0.4
@@ -48,9 +51,7 @@ def test_activations_come_back_from_every_format(
     )
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("gelu.packed.BLOCK_BYTES", block_bytes)
-        files.write_pickle(ids, packed)
-        files.write_json(ids, packed)
-        files.write_matrix(ids, packed)
+        write_activations(files, ids, packed, ["pickle", "json", "npz"])
     expected = {key: np.flatnonzero(row).tolist() for key, row in zip(ids, matrix, strict=True)}
     assert pickle.loads(files.path(PICKLE).read_bytes()) == expected
     assert json.loads(files.path(JSON).read_text()) == {str(k): v for k, v in expected.items()}
@@ -66,9 +67,12 @@ def test_activations_come_back_from_every_format(
 def test_pickled_ids_are_plain_ints_also_beyond_two_bytes(tmp_path: Path) -> None:
     matrix = np.zeros((1, 70_000), bool)
     matrix[0, [0, 255, 256, 65_535, 65_536, 69_999]] = True
-    path = Artifacts(tmp_path, "m").write_pickle([3], PackedActivations.from_bool(matrix))
-    content = pickle.loads(path.read_bytes())
-    assert content == {3: [0, 255, 256, 65_535, 65_536, 69_999]}
+    files = Artifacts(tmp_path, "m")
+    packed = PackedActivations.from_bool(matrix.repeat(3, axis=0))
+    ids = [3, 2**31 - 1, 2**31]
+    write_activations(files, ids, packed, ["pickle"])
+    content = pickle.loads(files.path(PICKLE).read_bytes())
+    assert content == {key: [0, 255, 256, 65_535, 65_536, 69_999] for key in ids}
     assert {type(value) for value in [*content, *content[3]]} == {int}
 
 
@@ -112,7 +116,7 @@ def test_any_token_survives_the_csv(
             "output_logprob": -0.125,
         }
     )
-    path = Artifacts(folder, "m").write_dataset(table)
+    path = write_table(Artifacts(folder, "m").path(DATASET), table)
     pd.testing.assert_frame_equal(read_dataset(path), table, check_dtype=False)
     # Without a dtype pandas takes a column for numbers where every token looks like one.
     plain = pd.read_csv(path, keep_default_na=False, dtype=str)
@@ -204,9 +208,7 @@ def test_wrong_contents_are_refused(tmp_path: Path, content: object, message: st
 def test_damaged_activation_files_are_refused(tmp_path: Path) -> None:
     files = Artifacts(tmp_path, "m")
     packed = PackedActivations.from_bool(np.ones((3, 10), bool))
-    files.write_pickle(range(3), packed)
-    files.write_json(range(3), packed)
-    files.write_matrix(range(3), packed)
+    write_activations(files, range(3), packed, ["pickle", "json", "npz"])
     for ending in (PICKLE, JSON, MATRIX):
         path = files.path(ending)
         path.write_bytes(path.read_bytes()[:-20])

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from gelu.artifacts import DATASET, MATRIX, Artifacts, read_activations, read_dataset
-from gelu.dataset_run import Options, load_inputs, make_dataset, read_inputs
+from gelu.dataset_run import Options, Sharing, make_dataset, make_ready, read_inputs
 from gelu.models import Geometry
 from gelu.packed import PackedActivations
 from gelu.statistics.importance import importance_table
@@ -50,6 +50,8 @@ def dataset_options(seed: int) -> Options:
         edges="none",
         top_edges=1,
         device="cpu",
+        dtype="float32",
+        formats=("csv", "npz"),
     )
 
 
@@ -68,7 +70,7 @@ def generated(
     inputs, options = read_inputs(csv, str(model)), dataset_options(seed)
     export.mkdir(exist_ok=True)
     files = Artifacts(export, "hand_set")
-    make_dataset(files, load_inputs(inputs, options), options)
+    make_dataset(files, make_ready(inputs, options), options, Sharing(overwrite=True))
     geometry = Geometry(len(layers), 0, len(layers[0]), 0)
     _, activations = read_activations(files.path(MATRIX), geometry.n_neurons)
     return arrange(read_dataset(files.path(DATASET)), activations, geometry)

@@ -117,9 +117,9 @@ def test_wrong_files_at_the_command_line(tmp_path: Path) -> None:
 def test_prompts_that_fit_exactly_and_one_that_does_not() -> None:
     geometry = Geometry(1, 8, 32, n_positions=10)
     rows = parse_prompts(HEADER + "abcd,6,1\n", PATH)
-    assert encode_prompts(rows, byte_tokenizer(), geometry) == [
+    assert encode_prompts(rows, byte_tokenizer().backend_tokenizer, geometry) == [
         Prompt("abcd", tuple(byte_tokenizer().encode("abcd")), 6, 1)
     ]
     rows = parse_prompts(HEADER + "abcd,6,1\nabcd,7,1\n", PATH)
     with pytest.raises(UserError, match=r"row 2 \(line 3\): .*4 tokens and 7 new .*10 positions"):
-        encode_prompts(rows, byte_tokenizer(), geometry)
+        encode_prompts(rows, byte_tokenizer().backend_tokenizer, geometry)

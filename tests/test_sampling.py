@@ -12,7 +12,7 @@ from gelu.sampling import draw_tokens, token_uniforms
 def draw(
     logits: torch.Tensor, u: list[float], temperature: float = 1.0, top_k: int = 0
 ) -> tuple[list[int], list[float]]:
-    ids, logprobs = draw_tokens(logits, np.array(u), temperature, top_k)
+    ids, logprobs = draw_tokens(logits, torch.tensor(u, dtype=torch.float64), temperature, top_k)
     return ids.tolist(), logprobs.tolist()
 
 
@@ -84,8 +84,18 @@ def test_a_token_without_probability_is_never_drawn(
     assert logprob > -np.inf
 
 
-def test_logits_that_are_no_numbers_stop_the_run() -> None:
+def test_logits_that_are_no_numbers_show_in_the_log_probability() -> None:
     for value in (np.nan, np.inf):
         for temperature in (0.0, 1.0):
-            with pytest.raises(FloatingPointError, match="not finite"):
-                draw(torch.tensor([[0.0, value]]), [0.5], temperature)
+            (token,), (logprob,) = draw(torch.tensor([[0.0, value]]), [0.5], temperature)
+            assert np.isnan(logprob) and token in (0, 1)
+
+
+@given(st.integers(1, 1500), st.integers(0, 2**31), st.floats(0, 1, exclude_max=True))
+def test_large_vocabularies_are_inverted_like_small_ones(n: int, seed: int, u: float) -> None:
+    row = torch.randn(1, n, generator=torch.Generator().manual_seed(seed)) * 3
+    (token,), (logprob,) = draw(row, [u])
+    probabilities = row[0].double().softmax(-1).numpy()
+    assert logprob == pytest.approx(np.log(probabilities[token]), abs=1e-5)
+    cdf = probabilities.cumsum()
+    assert cdf[token] > u - 1e-6 and cdf[token] - probabilities[token] <= u + 1e-6

@@ -1,8 +1,9 @@
 """Every file the scripts exchange: its name, its one writer and its one reader.
 
     files = Artifacts(folder, "gpt2-demo")
-    files.write_matrix(sample_ids, packed)
-    sample_ids, packed = read_activations(files.path(MATRIX), n_neurons)
+    with files.json_writer(n_neurons) as add:
+        add([0, 1, 2], active)
+    sample_ids, packed = read_activations(files.path(JSON), n_neurons)
 
 Nothing outside this package opens a file. A file appears under its final name only when it is
 complete: it is written beside, synced and renamed. What a person can have got wrong (a missing
@@ -119,8 +120,8 @@ __all__ = [
     "edges_have_weights",
     "file_hash",
     "find_activation_file",
-    "folder_lock",
     "find_geometry",
+    "folder_lock",
     "read_activation_rows",
     "read_activations",
     "read_dataset",

@@ -64,7 +64,7 @@ class Shards:
             file.write(self._digest(batch, checks))
 
     def is_whole(self, batch: int, n_rows: int) -> bool:
-        """Return whether the batch's shard is there, of this run, and undamaged; reads all of it."""
+        """Return whether the batch's shard is there, of this run and undamaged; reads it all."""
         try:
             with self.path(batch).open("rb") as file:
                 checks = self._checks(file, batch, n_rows)
@@ -107,6 +107,7 @@ class Shards:
         ):
             raise UserError(f"{path}: damaged on disk; run the command again, it is then made anew")
         return np.frombuffer(data, self.dtype)
+
 
 class _Buffer:
     """Gathers steps, which come across completions, and writes runs of each completion."""
