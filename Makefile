@@ -51,7 +51,6 @@ lint: $(READY)
 	$(RUN) -m mypy
 
 bench: $(READY)
-	$(RUN) benchmarks/recording_while_generating.py
 	$(RUN) benchmarks/analysis.py
 
 # Writes the training text, trains gpt2-demo from scratch and measures it: about half an hour.
