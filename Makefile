@@ -5,6 +5,9 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 RUN := $(VENV)/bin/python
 READY := $(VENV)/.installed
+BENCH_VENV := .venv-bench
+BENCH_RUN := $(BENCH_VENV)/bin/python
+BENCH_READY := $(BENCH_VENV)/.installed
 OUT := demo_output
 MODEL := gpt2-demo
 
@@ -50,8 +53,22 @@ lint: $(READY)
 	$(RUN) -m ruff check .
 	$(RUN) -m mypy
 
-bench: $(READY)
-	$(RUN) benchmarks/analysis.py
+# In an environment of its own, with the peers. Half an hour, 16 GB of memory, 20 GB of disk; writes
+# benchmarks/RESULTS.md.
+bench: $(BENCH_READY)
+	$(BENCH_RUN) benchmarks/generation.py
+	$(BENCH_RUN) benchmarks/generation.py --ablate
+	$(BENCH_RUN) benchmarks/sweep.py
+	$(BENCH_RUN) benchmarks/edges.py
+	$(BENCH_RUN) benchmarks/export.py
+	$(BENCH_RUN) benchmarks/startup.py
+	$(BENCH_RUN) benchmarks/analysis.py
+
+$(BENCH_READY): requirements.txt benchmarks/requirements.txt
+	$(PYTHON) -m venv --clear $(BENCH_VENV)
+	$(BENCH_RUN) -m pip install --quiet --disable-pip-version-check \
+		--requirement benchmarks/requirements.txt
+	touch $@
 
 # Writes the training text, trains gpt2-demo from scratch and measures it: about half an hour.
 model: $(READY)

@@ -9,12 +9,8 @@ project's script alone on gpt2's shape, 36,864 neurons, pictures and report incl
 """
 
 import argparse
-import os
-import subprocess
 import sys
 import tempfile
-import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,14 +20,6 @@ sys.path.insert(0, str(ROOT))
 PEER_SAMPLES = 1_000
 
 
-@dataclass
-class Usage:
-    """What one run took."""
-
-    seconds: float
-    megabytes: float
-
-
 def main() -> None:
     """Run both and print the table."""
     parser = argparse.ArgumentParser(
@@ -39,27 +27,43 @@ def main() -> None:
     )
     parser.add_argument("--samples", default="10000", help="sizes on gpt2's shape, comma-separated")
     arguments = parser.parse_args()
-    from benchmarks.shapes import machine
+    from benchmarks.measuring import report, run_measured, table
     from gelu.models import HUB_GEOMETRIES, Geometry
 
-    print(machine())
     with tempfile.TemporaryDirectory() as folder:
-        _compare(Path(folder) / "small", Geometry(2, 0, 1024, 0))
+        lines = _compare(Path(folder) / "small", Geometry(2, 0, 1024, 0))
         for n_samples in map(int, arguments.samples.split(",")):
             files = _dataset(Path(folder) / str(n_samples), n_samples, HUB_GEOMETRIES["gpt2"])
-            usage = _run(_ours(files))
-            print(f"{n_samples:,} samples x 36,864 neurons: {_in_words(usage)}", flush=True)
+            lines.append(_line(n_samples, 36_864, "this project", run_measured(_ours(files))))
+    report("Analysis", table(["samples", "neurons", "way", "s", "MB at most"], lines))
 
 
-def _compare(folder: Path, geometry: Any) -> None:
+def _compare(folder: Path, geometry: Any) -> list[list[str]]:
+    from benchmarks.measuring import run_measured
+
     files = _dataset(folder, PEER_SAMPLES, geometry)
     csv, npz = _inputs(files)
-    peer_script = ROOT / "benchmarks" / "straightforward_analysis.py"
-    peer = _run([sys.executable, peer_script, csv, npz])
-    ours = _run(_ours(files))
-    print(f"{PEER_SAMPLES:,} samples x {geometry.n_neurons:,} neurons")
-    print(f"  straightforward: {_in_words(peer)}")
-    print(f"  this project: {_in_words(ours)}, {peer.seconds / ours.seconds:.1f} x as fast")
+    peer: list[Any] = [
+        sys.executable,
+        ROOT / "benchmarks" / "straightforward_analysis.py",
+        csv,
+        npz,
+    ]
+    ways = {"straightforward": peer, "this project": _ours(files)}
+    return [
+        _line(PEER_SAMPLES, geometry.n_neurons, name, run_measured(command))
+        for name, command in ways.items()
+    ]
+
+
+def _line(n_samples: int, n_neurons: int, way: str, usage: Any) -> list[str]:
+    return [
+        f"{n_samples:,}",
+        f"{n_neurons:,}",
+        way,
+        f"{usage.seconds:.1f}",
+        f"{usage.megabytes:,.0f}",
+    ]
 
 
 def _dataset(folder: Path, n_samples: int, geometry: Any) -> Any:
@@ -82,21 +86,6 @@ def _ours(files: Any) -> list[Any]:
     command: list[Any] = [sys.executable, ROOT / "analyze_activations.py", "--dataset_csv", csv]
     command += ["--activations_file", npz, "--output_dir", files.folder / "analysis"]
     return [*command, "--model_type", files.folder]
-
-
-def _run(command: list[Any]) -> Usage:
-    start = time.perf_counter()
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-    assert process.stderr is not None
-    errors = process.stderr.read()
-    _, status, usage = os.wait4(process.pid, 0)
-    if status != 0:
-        raise RuntimeError(errors.decode()[-2000:])
-    return Usage(time.perf_counter() - start, usage.ru_maxrss / 1e3)
-
-
-def _in_words(usage: Usage) -> str:
-    return f"{usage.seconds:.1f} s, {usage.megabytes:,.0f} MB at most"
 
 
 if __name__ == "__main__":

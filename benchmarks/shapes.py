@@ -16,14 +16,3 @@ def random_gpt2(name: str, seed: int = 0) -> Any:
     torch.manual_seed(seed)
     config = GPT2Config(n_layer=geometry.n_layer, n_embd=geometry.n_embd, n_head=HEADS[name])
     return GPT2LMHeadModel(config).eval()
-
-
-def machine() -> str:
-    """Return one line on the machine and the libraries, for a benchmark's head."""
-    import transformers
-
-    capability = torch.backends.cpu.get_cpu_capability()
-    return (
-        f"{torch.get_num_threads()} threads, {capability}, float32, torch {torch.__version__}, "
-        f"transformers {transformers.__version__}"
-    )

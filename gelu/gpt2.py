@@ -126,6 +126,21 @@ class _Projection(nn.Module):
         return affine(x, self.weight, self.bias)
 
 
+class _Vectors(nn.Module):
+    """One vector for each token or position, weight (n, n_embd).
+
+    torch's own `Embedding` and `Linear` would draw first weights, which are never used: on the
+    meta device that loads torch's whole compiler.
+    """
+
+    def __init__(self, n: int, n_embd: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(n, n_embd), requires_grad=False)
+
+    def forward(self, ids: torch.Tensor) -> torch.Tensor:
+        return functional.embedding(ids, self.weight)
+
+
 class _Attention(nn.Module):
     def __init__(self, architecture: Architecture, layer: int) -> None:
         super().__init__()
@@ -185,8 +200,8 @@ class _Transformer(nn.Module):
     def __init__(self, architecture: Architecture) -> None:
         super().__init__()
         geometry = architecture.geometry
-        self.wte = nn.Embedding(geometry.vocab_size, geometry.n_embd)
-        self.wpe = nn.Embedding(geometry.n_positions, geometry.n_embd)
+        self.wte = _Vectors(geometry.vocab_size, geometry.n_embd)
+        self.wpe = _Vectors(geometry.n_positions, geometry.n_embd)
         self.h = nn.ModuleList(_Block(architecture, layer) for layer in range(geometry.n_layer))
         self.ln_f = nn.LayerNorm(geometry.n_embd, architecture.layer_norm_epsilon)
 
@@ -199,7 +214,7 @@ class GPT2(nn.Module):
         self.architecture = architecture
         self.transformer = _Transformer(architecture)
         geometry = architecture.geometry
-        self.lm_head = nn.Linear(geometry.n_embd, geometry.vocab_size, bias=False)
+        self.lm_head = _Vectors(geometry.vocab_size, geometry.n_embd)
         self.tie_weights()
         self.requires_grad_(False).eval()
 

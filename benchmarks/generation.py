@@ -1,0 +1,201 @@
+"""Generating with recording, beside Hugging Face `generate`, TransformerLens and nnsight.
+
+Example:
+  python benchmarks/generation.py --repeats 3
+
+Weights of gpt2's shape, random, saved to a temporary folder and loaded as each library loads them;
+10 prompts of 4 to 12 tokens x 5 completions x 50 tokens at temperature 0.8, all in turns in one
+run. Hugging Face `generate` keeps nothing. TransformerLens and nnsight keep which neurons are
+active at each token; per prompt (the 5 completions together), and all 50 at once, for which the
+prompts are cut to one length, since neither pads while it records. Without a cache, each completion
+alone, 8 tokens of each of 3. Ours hands over packed records that are dropped.
+
+--ablate takes single optimisations away instead. It needs benchmarks/requirements.txt otherwise.
+"""
+
+import argparse
+import statistics
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+HF_BATCHES = (5, 10, 25, 50)
+NO_CACHE_ROWS, NO_CACHE_TOKENS = 3, 8
+OURS, OFF = "this project, recording", "this project, recorder off"
+LIMIT_MKL, LIMIT_OURS = "matrix products alone, MKL", "matrix products alone, oneDNN"
+# name -> seconds to do, and the rows that it writes
+Ways = dict[str, tuple[Callable[[], object], int]]
+
+
+def main() -> None:
+    """Time all ways in turns and report."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--model", default="gpt2", help="shape: gpt2, gpt2-medium, ...")
+    parser.add_argument("--repeats", type=int, default=3, help="counted rounds")
+    parser.add_argument("--ablate", action="store_true", help="ours alone, without its parts")
+    arguments = parser.parse_args()
+    from benchmarks.measuring import in_turns, report
+    from benchmarks.workload import load_ours, make_workload, saved_shape
+
+    work = make_workload()
+    with saved_shape(arguments.model) as folder:
+        model = load_ours(folder, arguments.model)
+        ways = _ablations(model, work) if arguments.ablate else _all_ways(model, folder, work)
+    seconds = in_turns({name: run for name, (run, _) in ways.items()}, arguments.repeats)
+    rates = {name: [ways[name][1] / s for s in seconds[name]] for name in ways}
+    if arguments.ablate:
+        report("What each part of generating buys", _ablation_table(rates))
+    else:
+        report("Generating with recording", _table(rates))
+
+
+def _all_ways(model: Any, folder: str, work: Any) -> Ways:
+    from benchmarks import matrix_products
+    from benchmarks.workload import load_theirs, write_hugging_face, write_ours
+
+    rows = len(work.prompts) * work.n_samples
+    ways: Ways = {
+        OURS: (partial(write_ours, model, work), work.n_rows),
+        OFF: (partial(write_ours, model, work, recording=False), work.n_rows),
+    }
+    for name, multiply in ((LIMIT_MKL, matrix_products.mkl), (LIMIT_OURS, matrix_products.ours)):
+        run = partial(matrix_products.run_products, model, rows, work.n_new, multiply)
+        ways[name] = (run, work.n_rows)
+    theirs = load_theirs(folder)
+    for size in HF_BATCHES:
+        run = partial(write_hugging_face, theirs, work, size)
+        ways[f"Hugging Face generate, no recording, batch {size}"] = (run, work.n_rows)
+    short = replace(work, prompts=work.prompts[:NO_CACHE_ROWS], n_samples=1, n_new=NO_CACHE_TOKENS)
+    ways["one at a time without cache, recording"] = (
+        partial(_without_cache, theirs, short),
+        short.n_rows,
+    )
+    return ways | _recording_peers(folder, work)
+
+
+def _recording_peers(folder: str, work: Any) -> Ways:
+    from benchmarks import peers
+
+    least = min(map(len, work.prompts))
+    together = replace(work, prompts=[ids[:least] for ids in work.prompts])
+    lens, sight = peers.TransformerLens(folder), peers.NNSight(folder)
+    ways: Ways = {}
+    for name, peer in (("TransformerLens", lens), ("nnsight", sight)):
+        ways[f"{name}, per prompt"] = (partial(peers.per_prompt, peer, work), work.n_rows)
+        ways[f"{name}, all at once"] = (partial(peers.at_once, peer, together), work.n_rows)
+    return ways
+
+
+def _without_cache(model: Any, work: Any) -> None:
+    """Read the whole text anew for each token and keep the neurons active at its end."""
+    import torch
+
+    active: list[Any] = []
+    hooks = [
+        block.mlp.act.register_forward_hook(lambda _, __, out: active.append(out[:, -1] > 0))
+        for block in model.transformer.h
+    ]
+    with torch.inference_mode():
+        for prompt in work.prompts:
+            ids = torch.tensor([prompt])
+            for _ in range(work.n_new):
+                logits = model(ids, use_cache=False).logits[:, -1] / 0.8
+                token = torch.multinomial(logits.softmax(-1), 1)
+                ids = torch.cat([ids, token], dim=1)
+    for hook in hooks:
+        hook.remove()
+    assert len(active) == work.n_rows * len(model.transformer.h)
+
+
+def _table(rates: dict[str, list[float]]) -> str:
+    from benchmarks.measuring import ratio, table
+
+    median = {name: statistics.median(values) for name, values in rates.items()}
+    lines = [
+        [name, f"{median[name]:,.1f}", ratio(rates[OURS], rates[name])]
+        for name in sorted(rates, key=lambda name: -median[name])
+    ]
+    return (
+        "Medians; the ratio is ours over theirs, round by round: median (least to most).\n\n"
+        + table(["way", "rows/s", "ours is so many times as fast"], lines)
+    )
+
+
+def _ablations(model: Any, work: Any) -> Ways:
+    from benchmarks.workload import write_ours
+
+    run = partial(write_ours, model, work)
+    ways: Ways = {OURS: (run, work.n_rows)}
+    changes: dict[str, Callable[[], Any]] = {
+        "matrix products by MKL instead of oneDNN": _mkl_products,
+        "tokens drawn by torch.multinomial": _torch_multinomial,
+    }
+    for name, change in changes.items():
+        ways[name] = (partial(_under, change, run), work.n_rows)
+    # As many prompts as completions: nothing that is read serves several.
+    apart = [[*ids[:-1], number] for ids in work.prompts for number in range(work.n_samples)]
+    unlike = replace(work, prompts=apart, n_samples=1)
+    ways["each completion reads its own prompt"] = (partial(write_ours, model, unlike), work.n_rows)
+    for size in (1, 5, 15):
+        # One completion at a time is slow: a fifth of the work.
+        some = replace(work, n_samples=1) if size == 1 else work
+        ways[f"batch {size}"] = (partial(write_ours, model, some, size), some.n_rows)
+    return ways
+
+
+def _under(change: Callable[[], Any], run: Callable[[], object]) -> None:
+    with change():
+        run()
+
+
+@contextmanager
+def _replaced(place: Any, name: str, value: Any) -> Iterator[None]:
+    before = getattr(place, name)
+    setattr(place, name, value)
+    try:
+        yield
+    finally:
+        setattr(place, name, before)
+
+
+def _mkl_products() -> Any:
+    from gelu import products
+
+    return _replaced(products, "_onednn", None)
+
+
+def _torch_multinomial() -> Any:
+    import torch
+
+    from gelu import generation
+
+    def draw(logits: Any, uniforms: Any, temperature: float, top_k: int) -> tuple[Any, Any]:
+        probabilities = (logits / temperature).softmax(-1)
+        ids = torch.multinomial(probabilities, 1)
+        return ids[:, 0], probabilities.gather(1, ids)[:, 0].log().double()
+
+    return _replaced(generation, "draw_tokens", draw)
+
+
+def _ablation_table(rates: dict[str, list[float]]) -> str:
+    from benchmarks.measuring import ratio, table
+
+    lines = [
+        [name, f"{statistics.median(values):,.1f}", ratio(rates[OURS], values)]
+        for name, values in rates.items()
+    ]
+    return "Each line takes one part away; the ratio says what that part is worth.\n\n" + table(
+        ["way", "rows/s", "ours is so many times as fast"], lines
+    )
+
+
+if __name__ == "__main__":
+    main()

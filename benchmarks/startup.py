@@ -1,0 +1,96 @@
+"""How long until something happens: `--help` of every script, and the first generated token.
+
+Example:
+  python benchmarks/startup.py --repeats 5
+
+The first token is there when the first shard appears: one prompt, one token, gpt2-demo. Against it
+the same script in a process that first imports, at the top, every base package and the classes of
+transformers that load a GPT-2, as such scripts commonly do.
+"""
+
+import argparse
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+SCRIPT = ROOT / "generate_activation_dataset.py"
+AT_THE_TOP = f"""
+import runpy, sys
+import matplotlib.pyplot, networkx, numpy, pandas, sklearn.cluster, sklearn.manifold, torch, tqdm
+from transformers import AutoTokenizer, GPT2LMHeadModel
+sys.argv.pop(0)
+sys.path.insert(0, {str(ROOT)!r})
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+PATIENCE_SECONDS = 120
+
+
+def main() -> None:
+    """Time both and report."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--repeats", type=int, default=5, help="counted rounds")
+    arguments = parser.parse_args()
+    from benchmarks.measuring import in_turns, ratio, report, table
+
+    helps = {
+        script.name: partial(_run, [sys.executable, script, "--help"])
+        for script in sorted(ROOT.glob("*.py"))
+    }
+    seconds = in_turns(helps, arguments.repeats)
+    lines = [
+        [f"`{name} --help`", f"{statistics.median(s):.3f}", f"{max(s):.3f}"]
+        for name, s in seconds.items()
+    ]
+    firsts = {
+        "to the first token": partial(_first_token, [sys.executable, SCRIPT]),
+        "the same, everything imported at the top": partial(
+            _first_token, [sys.executable, "-c", AT_THE_TOP, SCRIPT]
+        ),
+    }
+    first = in_turns(firsts, arguments.repeats)
+    lines += [[n, f"{statistics.median(s):.2f}", f"{max(s):.2f}"] for n, s in first.items()]
+    ours, theirs = first.values()
+    text = f"At the top over ours, round by round: {ratio(theirs, ours)}."
+    report("Start", table(["what", "median s", "most s"], lines) + "\n\n" + text)
+
+
+def _run(command: list[Any]) -> None:
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+
+
+def _first_token(command: list[Any]) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        csv, export = Path(folder) / "prompts.csv", Path(folder) / "dataset"
+        csv.write_text("prompts,number_of_new_tokens\nI think love is,1\n", encoding="utf-8")
+        arguments: list[Any] = [
+            "--model_type",
+            "gpt2-demo",
+            "--input_csv",
+            csv,
+            "--export_dir",
+            export,
+        ]
+        process = subprocess.Popen(
+            [*command, *arguments], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=ROOT
+        )
+        shard, end = export / ".shards" / "batch_00000000.shard", time.monotonic()
+        while not shard.exists():
+            time.sleep(0.001)
+            if process.poll() is not None or time.monotonic() > end + PATIENCE_SECONDS:
+                raise RuntimeError(f"{command}: no shard appeared")
+        process.kill()
+        process.wait()
+
+
+if __name__ == "__main__":
+    main()
