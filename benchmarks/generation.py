@@ -7,8 +7,8 @@ Weights of gpt2's shape, random, saved to a temporary folder and loaded as each 
 10 prompts of 4 to 12 tokens x 5 completions x 50 tokens at temperature 0.8, all in turns in one
 run. Hugging Face `generate` keeps nothing. TransformerLens and nnsight keep which neurons are
 active at each token; per prompt (the 5 completions together), and all 50 at once, for which the
-prompts are cut to one length, since neither pads while it records. Without a cache, each completion
-alone, 8 tokens of each of 3. Ours hands over packed records that are dropped.
+prompts are cut to one length, since neither pads while it records. Without a cache, two
+completions, each alone. Ours hands over packed records that are dropped.
 
 --ablate takes single optimisations away instead. It needs benchmarks/requirements.txt otherwise.
 """
@@ -26,9 +26,9 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 HF_BATCHES = (5, 10, 25, 50)
-NO_CACHE_ROWS, NO_CACHE_TOKENS = 3, 8
+NO_CACHE_ROWS = 2
 OURS, OFF = "this project, recording", "this project, recorder off"
-LIMIT_MKL, LIMIT_OURS = "matrix products alone, MKL", "matrix products alone, oneDNN"
+LIMIT_MKL, LIMIT = "matrix products alone, MKL", "matrix products alone, oneDNN"
 # name -> seconds to do, and the rows that it writes
 Ways = dict[str, tuple[Callable[[], object], int]]
 
@@ -48,7 +48,10 @@ def main() -> None:
     work = make_workload()
     with saved_shape(arguments.model) as folder:
         model = load_ours(folder, arguments.model)
-        ways = _ablations(model, work) if arguments.ablate else _all_ways(model, folder, work)
+        if arguments.ablate:
+            ways = _ablations(model, load_ours(folder, arguments.model), work)
+        else:
+            ways = _all_ways(model, folder, work)
     seconds = in_turns({name: run for name, (run, _) in ways.items()}, arguments.repeats)
     rates = {name: [ways[name][1] / s for s in seconds[name]] for name in ways}
     if arguments.ablate:
@@ -66,14 +69,15 @@ def _all_ways(model: Any, folder: str, work: Any) -> Ways:
         OURS: (partial(write_ours, model, work), work.n_rows),
         OFF: (partial(write_ours, model, work, recording=False), work.n_rows),
     }
-    for name, multiply in ((LIMIT_MKL, matrix_products.mkl), (LIMIT_OURS, matrix_products.ours)):
-        run = partial(matrix_products.run_products, model, rows, work.n_new, multiply)
+    matrices = matrix_products.matrices_of(model)
+    for name, multiply in ((LIMIT_MKL, matrix_products.mkl), (LIMIT, matrix_products.onednn)):
+        run = partial(matrix_products.run_products, matrices, rows, work.n_new, multiply)
         ways[name] = (run, work.n_rows)
     theirs = load_theirs(folder)
     for size in HF_BATCHES:
         run = partial(write_hugging_face, theirs, work, size)
         ways[f"Hugging Face generate, no recording, batch {size}"] = (run, work.n_rows)
-    short = replace(work, prompts=work.prompts[:NO_CACHE_ROWS], n_samples=1, n_new=NO_CACHE_TOKENS)
+    short = replace(work, prompts=work.prompts[:NO_CACHE_ROWS], n_samples=1)
     ways["one at a time without cache, recording"] = (
         partial(_without_cache, theirs, short),
         short.n_rows,
@@ -129,17 +133,26 @@ def _table(rates: dict[str, list[float]]) -> str:
     )
 
 
-def _ablations(model: Any, work: Any) -> Ways:
+def _ablations(model: Any, unpacked: Any, work: Any) -> Ways:
     from benchmarks.workload import write_ours
+    from gelu import products
 
+    with _replaced(products, "_reorder", None):
+        unpacked.pack()
     run = partial(write_ours, model, work)
-    ways: Ways = {OURS: (run, work.n_rows)}
-    changes: dict[str, Callable[[], Any]] = {
-        "matrix products by MKL instead of oneDNN": _mkl_products,
-        "tokens drawn by torch.multinomial": _torch_multinomial,
+    ways: Ways = {
+        OURS: (run, work.n_rows),
+        OFF: (partial(write_ours, model, work, recording=False), work.n_rows),
+        "weights not laid out for oneDNN": (partial(write_ours, unpacked, work), work.n_rows),
+        "matrix products by MKL instead of oneDNN": (
+            partial(_under, _mkl_products, run),
+            work.n_rows,
+        ),
+        "tokens drawn by torch.multinomial": (
+            partial(_under, _torch_multinomial, run),
+            work.n_rows,
+        ),
     }
-    for name, change in changes.items():
-        ways[name] = (partial(_under, change, run), work.n_rows)
     # As many prompts as completions: nothing that is read serves several.
     apart = [[*ids[:-1], number] for ids in work.prompts for number in range(work.n_samples)]
     unlike = replace(work, prompts=apart, n_samples=1)

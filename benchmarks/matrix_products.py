@@ -4,21 +4,34 @@ from collections.abc import Callable
 from typing import Any
 
 
-def mkl(x: Any, weight: Any) -> Any:
+def mkl(x: Any, weight: Any, packed: Any) -> Any:
     """The product as torch and transformers' Conv1D call it on a CPU."""
     return x @ weight
 
 
-def ours(x: Any, weight: Any) -> Any:
+def onednn(x: Any, weight: Any, packed: Any) -> Any:
     """The product as this project calls it."""
     from gelu.products import affine
 
-    return affine(x, weight)
+    return affine(x, weight, packed=packed)
 
 
-def run_products(model: Any, rows: int, steps: int, multiply: Callable[[Any, Any], Any]) -> None:
-    """Multiply the model's own matrices, in its order, with as many rows as a batch has."""
+def run_products(
+    matrices: list[Any], rows: int, steps: int, multiply: Callable[[Any, Any, Any], Any]
+) -> None:
+    """Multiply a model's matrices, in its order, with as many rows as a batch has."""
     import torch
+
+    inputs = {matrix.shape[0]: torch.randn(rows, matrix.shape[0]) for matrix, _ in matrices}
+    with torch.inference_mode():
+        for _ in range(steps):
+            for matrix, packed in matrices:
+                multiply(inputs[matrix.shape[0]], matrix, packed)
+
+
+def matrices_of(model: Any) -> list[Any]:
+    """Return what a token is multiplied with, each (n_in, n_out) with its packed copy."""
+    from gelu.products import pack
 
     matrices = []
     for block in model.transformer.h:
@@ -26,8 +39,4 @@ def run_products(model: Any, rows: int, steps: int, multiply: Callable[[Any, Any
         projections = (attention.c_attn, attention.c_proj, mlp.c_fc, mlp.c_proj)
         matrices += [projection.weight for projection in projections]
     matrices.append(model.lm_head.weight.t())
-    inputs = {matrix.shape[0]: torch.randn(rows, matrix.shape[0]) for matrix in matrices}
-    with torch.inference_mode():
-        for _ in range(steps):
-            for matrix in matrices:
-                multiply(inputs[matrix.shape[0]], matrix)
+    return [(matrix, pack(matrix)) for matrix in matrices]

@@ -1,8 +1,11 @@
 """TransformerLens and nnsight writing tokens while keeping the active neurons, as documented."""
 
+from pathlib import Path
 from typing import Any, Protocol
 
 from benchmarks.workload import TEMPERATURE, Workload, load_theirs
+
+DEMO = Path(__file__).resolve().parent.parent / "models" / "gpt2-demo"
 
 
 class Peer(Protocol):
@@ -76,13 +79,10 @@ class NNSight:
 
 def tokenizer() -> Any:
     """Return a tokenizer that both libraries accept; they are given ids, so it is not used."""
-    from pathlib import Path
+    from transformers import AutoTokenizer
 
-    from transformers import PreTrainedTokenizerFast
-
-    folder = Path(__file__).resolve().parent.parent / "models" / "gpt2-demo"
-    loaded = PreTrainedTokenizerFast(tokenizer_file=str(folder / "tokenizer.json"))
-    loaded.pad_token = loaded.eos_token = loaded.bos_token = "<|endoftext|>"
+    loaded = AutoTokenizer.from_pretrained(DEMO)
+    loaded.pad_token = loaded.eos_token
     return loaded
 
 

@@ -70,14 +70,14 @@ def _measure(name: str, batches: list[int], repeats: int) -> list[dict[str, Any]
 
     with saved_shape(name) as folder:
         ours, theirs = load_ours(folder, name), load_theirs(folder)
-    rows = []
+    rows, matrices = [], matrix_products.matrices_of(ours)
     for batch in batches:
         work = Workload([list(range(1, N_TOKENS + 1))], batch, N_NEW)
-        products = partial(matrix_products.run_products, ours, batch, N_NEW)
+        products = partial(matrix_products.run_products, matrices, batch, N_NEW)
         ways: dict[str, Any] = {
             OURS: partial(write_ours, ours, work, batch),
             PEER: partial(write_hugging_face, theirs, work, batch),
-            ONEDNN: partial(products, matrix_products.ours),
+            ONEDNN: partial(products, matrix_products.onednn),
             MKL: partial(products, matrix_products.mkl),
         }
         seconds = in_turns(ways, repeats)

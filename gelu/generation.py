@@ -96,6 +96,7 @@ def generate(
 
 @torch.inference_mode()
 def _steps(model: GPT2, rows: Sequence[Row], settings: Settings, recording: bool) -> Iterator[Step]:
+    model.pack()
     n_new = np.array([row.prompt.n_new for row in rows])
     going_on = np.arange(len(rows))
     uniforms = _uniforms(rows, settings.seed, int(n_new.max()), model.device)

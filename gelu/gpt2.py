@@ -21,7 +21,7 @@ from torch import nn
 from torch.nn import functional
 
 from gelu.models import Geometry
-from gelu.products import affine
+from gelu.products import affine, pack
 
 _TANH_GELU = partial(nn.GELU, approximate="tanh")
 ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
@@ -121,9 +121,10 @@ class _Projection(nn.Module):
         super().__init__()
         self.weight = nn.Parameter(torch.empty(n_in, n_out), requires_grad=False)
         self.bias = nn.Parameter(torch.empty(n_out), requires_grad=False)
+        self.packed: torch.Tensor | None = None
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return affine(x, self.weight, self.bias)
+        return affine(x, self.weight, self.bias, self.packed)
 
 
 class _Vectors(nn.Module):
@@ -215,6 +216,8 @@ class GPT2(nn.Module):
         self.transformer = _Transformer(architecture)
         geometry = architecture.geometry
         self.lm_head = _Vectors(geometry.vocab_size, geometry.n_embd)
+        self._packed_head: torch.Tensor | None = None
+        self._is_packed = False
         self.tie_weights()
         self.requires_grad_(False).eval()
 
@@ -222,6 +225,19 @@ class GPT2(nn.Module):
         """Let the head share the embedding's weights, where the architecture says so."""
         if self.architecture.tie_word_embeddings:
             self.lm_head.weight = self.transformer.wte.weight
+
+    def pack(self) -> None:
+        """Lay out copies of the weights for many fast forwards; they must not change afterwards.
+
+        Takes the weights' memory once more on CPUs, nothing elsewhere, and changes no result.
+        """
+        if self._is_packed:
+            return
+        for module in self.modules():
+            if isinstance(module, _Projection):
+                module.packed = pack(module.weight)
+        self._packed_head = pack(self.lm_head.weight.t())
+        self._is_packed = True
 
     @property
     def device(self) -> torch.device:
@@ -254,9 +270,12 @@ class GPT2(nn.Module):
         if positions is None:
             positions = torch.arange(start, start + ids.shape[1], device=ids.device)[None]
         x = self.transformer.wte(ids) + self.transformer.wpe(positions)
+        if mask is not None:
+            # Attention would turn it into this in every layer.
+            mask = x.new_zeros(mask.shape).masked_fill_(~mask, float("-inf"))
         for block in self.transformer.h:
             x = block(x, cache, mask)
         if cache is not None:
             cache.length += ids.shape[1]
         last = self.transformer.ln_f(x[:, -1])
-        return affine(last, self.lm_head.weight.t())
+        return affine(last, self.lm_head.weight.t(), packed=self._packed_head)
