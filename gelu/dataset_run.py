@@ -299,7 +299,7 @@ class _Job:
         wanted = range(start, self.plan.n_batches, step)
         there = [batch for batch in wanted if self.shards.path(batch).exists()]
         whole = set()
-        with progress_bar("checking", len(there), "batches", quiet=not there) as bar:
+        with progress_bar("checking", len(there), "batches", delay=1) as bar:
             for batch in there:
                 if self.shards.is_whole(batch, self.plan.n_rows(batch)):
                     whole.add(batch)
@@ -315,6 +315,9 @@ class _Job:
         done = 0 if self.team.size > 1 else self.plan.n_samples - n_rows
         if self.sharing.part is not None:
             done = 0
+        if mine:
+            # What is wrong with the weights is said before anything is shown.
+            _ = self.ready.model
         quiet = self.team.rank > 0 or not mine
         with progress_bar(self.label, done + n_rows, "tok", initial=done, quiet=quiet) as bar:
             for batch in mine:

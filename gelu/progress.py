@@ -13,10 +13,12 @@ def progress_bar(
     scale: bool = False,
     initial: int = 0,
     quiet: bool = False,
+    delay: float = 0,
 ) -> "tqdm[Any]":
     """Return a tqdm bar; call its `update(n)`.
 
     scale: show k, M and G. initial: what was done before. quiet: show nothing.
+    delay: show nothing for so many seconds.
     """
     return tqdm(
         desc=description,
@@ -25,5 +27,6 @@ def progress_bar(
         unit_scale=scale,
         initial=initial,
         disable=quiet,
+        delay=delay,
         file=sys.stderr,
     )

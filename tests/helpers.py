@@ -1,11 +1,15 @@
 """Small GPT-2s saved to folders, and scripts run as a person runs them."""
 
+import runpy
 import subprocess
 import sys
 from collections.abc import Sequence
+from contextlib import redirect_stderr, redirect_stdout
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
+import pytest
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import AutoTokenizer, GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast
@@ -32,9 +36,26 @@ def run_script(script: str, *arguments: object, check: bool = True) -> Any:
     return result
 
 
-def user_error(script: str, *arguments: object) -> str:
+def run_script_here(script: str, *arguments: object, check: bool = True) -> Any:
+    """Run a script in this process, which saves it the start; else as `run_script`."""
+    argv, out, err = [str(ROOT / script), *map(str, arguments)], StringIO(), StringIO()
+    code: Any = None
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
+        patch.setattr(sys, "argv", argv)
+        patch.chdir(ROOT)
+        try:
+            runpy.run_path(argv[0], run_name="__main__")
+        except SystemExit as end:
+            code = end.code
+    result = subprocess.CompletedProcess(argv, code or 0, out.getvalue(), err.getvalue())
+    if check:
+        assert result.returncode == 0, result.stderr
+    return result
+
+
+def user_error(script: str, *arguments: object, run: Any = run_script) -> str:
     """Run a script that must refuse: exit code 2, one line on stderr, which is returned."""
-    result = run_script(script, *arguments, check=False)
+    result = run(script, *arguments, check=False)
     assert result.returncode == 2, (result.returncode, result.stdout, result.stderr)
     lines = result.stderr.splitlines()
     assert len(lines) == 1 and lines[0].startswith("error: "), result.stderr
