@@ -57,7 +57,9 @@ lint: $(READY)
 # benchmarks/RESULTS.md.
 bench: $(BENCH_READY)
 	$(BENCH_RUN) benchmarks/generation.py
+	$(BENCH_RUN) benchmarks/generation.py --recorder --repeats 20
 	$(BENCH_RUN) benchmarks/generation.py --ablate
+	$(BENCH_RUN) benchmarks/bfloat16.py
 	$(BENCH_RUN) benchmarks/sweep.py
 	$(BENCH_RUN) benchmarks/edges.py
 	$(BENCH_RUN) benchmarks/export.py

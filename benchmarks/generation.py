@@ -10,7 +10,7 @@ active at each token; per prompt (the 5 completions together), and all 50 at onc
 prompts are cut to one length, since neither pads while it records. Without a cache, two
 completions, each alone. Ours hands over packed records that are dropped.
 
---ablate takes single optimisations away instead. It needs benchmarks/requirements.txt otherwise.
+--ablate takes single optimisations away instead, --recorder the recorder. Without them it needs benchmarks/requirements.txt.
 """
 
 import argparse
@@ -41,6 +41,7 @@ def main() -> None:
     parser.add_argument("--model", default="gpt2", help="shape: gpt2, gpt2-medium, ...")
     parser.add_argument("--repeats", type=int, default=3, help="counted rounds")
     parser.add_argument("--ablate", action="store_true", help="ours alone, without its parts")
+    parser.add_argument("--recorder", action="store_true", help="ours alone, recorder on and off")
     arguments = parser.parse_args()
     from benchmarks.measuring import in_turns, report
     from benchmarks.workload import load_ours, make_workload, saved_shape
@@ -48,13 +49,17 @@ def main() -> None:
     work = make_workload()
     with saved_shape(arguments.model) as folder:
         model = load_ours(folder, arguments.model)
-        if arguments.ablate:
+        if arguments.recorder:
+            ways = _recorder(model, work)
+        elif arguments.ablate:
             ways = _ablations(model, load_ours(folder, arguments.model), work)
         else:
             ways = _all_ways(model, folder, work)
     seconds = in_turns({name: run for name, (run, _) in ways.items()}, arguments.repeats)
     rates = {name: [ways[name][1] / s for s in seconds[name]] for name in ways}
-    if arguments.ablate:
+    if arguments.recorder:
+        report("What recording costs", _recorder_table(seconds))
+    elif arguments.ablate:
         report("What each part of generating buys", _ablation_table(rates))
     else:
         report("Generating with recording", _table(rates))
@@ -65,10 +70,7 @@ def _all_ways(model: Any, folder: str, work: Any) -> Ways:
     from benchmarks.workload import load_theirs, write_hugging_face, write_ours
 
     rows = len(work.prompts) * work.n_samples
-    ways: Ways = {
-        OURS: (partial(write_ours, model, work), work.n_rows),
-        OFF: (partial(write_ours, model, work, recording=False), work.n_rows),
-    }
+    ways = _recorder(model, work)
     matrices = matrix_products.matrices_of(model)
     for name, multiply in ((LIMIT_MKL, matrix_products.mkl), (LIMIT, matrix_products.onednn)):
         run = partial(matrix_products.run_products, matrices, rows, work.n_new, multiply)
@@ -83,6 +85,27 @@ def _all_ways(model: Any, folder: str, work: Any) -> Ways:
         short.n_rows,
     )
     return ways | _recording_peers(folder, work)
+
+
+def _recorder(model: Any, work: Any) -> Ways:
+    from benchmarks.workload import write_ours
+
+    return {
+        OURS: (partial(write_ours, model, work), work.n_rows),
+        OFF: (partial(write_ours, model, work, recording=False), work.n_rows),
+    }
+
+
+def _recorder_table(seconds: dict[str, list[float]]) -> str:
+    pairs = zip(seconds[OURS], seconds[OFF], strict=True)
+    costs = sorted(on / off - 1 for on, off in pairs)
+    quarter = len(costs) // 4
+    return (
+        f"Time with the recorder over time without, less 1, of {len(costs)} pairs: median "
+        f"{statistics.median(costs):.1%}, middle half {costs[quarter]:.1%} to "
+        f"{costs[-1 - quarter]:.1%}; of the fastest runs "
+        f"{min(seconds[OURS]) / min(seconds[OFF]) - 1:.1%}."
+    )
 
 
 def _recording_peers(folder: str, work: Any) -> Ways:
@@ -142,7 +165,6 @@ def _ablations(model: Any, unpacked: Any, work: Any) -> Ways:
     run = partial(write_ours, model, work)
     ways: Ways = {
         OURS: (run, work.n_rows),
-        OFF: (partial(write_ours, model, work, recording=False), work.n_rows),
         "weights not laid out for oneDNN": (partial(write_ours, unpacked, work), work.n_rows),
         "matrix products by MKL instead of oneDNN": (
             partial(_under, _mkl_products, run),
