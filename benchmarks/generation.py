@@ -10,7 +10,8 @@ active at each token; per prompt (the 5 completions together), and all 50 at onc
 prompts are cut to one length, since neither pads while it records. Without a cache, two
 completions, each alone. Ours hands over packed records that are dropped.
 
---ablate takes single optimisations away instead, --recorder the recorder. Without them it needs benchmarks/requirements.txt.
+--ablate takes single optimisations away instead, --recorder the recorder. Without them it needs
+benchmarks/requirements.txt.
 """
 
 import argparse
@@ -67,7 +68,7 @@ def main() -> None:
 
 def _all_ways(model: Any, folder: str, work: Any) -> Ways:
     from benchmarks import matrix_products
-    from benchmarks.workload import load_theirs, write_hugging_face, write_ours
+    from benchmarks.workload import load_theirs, write_hugging_face
 
     rows = len(work.prompts) * work.n_samples
     ways = _recorder(model, work)
