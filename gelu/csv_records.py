@@ -1,8 +1,8 @@
 """CSV record by record, strictly, with the place of each: for messages that name it.
 
-    records = csv_records(text, path)
-    header = next(records)                      # Record(line=1, fields=["prompts", ...])
-    for place, fields in whole_records(records, len(header.fields), path): ...
+records = csv_records(text, path)
+header = next(records)                      # Record(line=1, fields=["prompts", ...])
+for place, fields in whole_records(records, len(header.fields), path): ...
 """
 
 import csv

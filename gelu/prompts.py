@@ -77,7 +77,9 @@ def _count(text: str, column: str, place: str) -> int:
     # `5.0` is how pandas writes a whole number of a column that has gaps.
     match = re.fullmatch(r"\+?([0-9]{1,15})(\.0*)?", text.strip())
     if match is None or int(match[1]) == 0:
-        raise UserError(f"{place}: {column} is {ascii(text)[:SHOWN]}; a whole number of 1 or more is needed")
+        raise UserError(
+            f"{place}: {column} is {ascii(text)[:SHOWN]}; a whole number of 1 or more is needed"
+        )
     return int(match[1])
 
 

@@ -83,7 +83,7 @@ def _fill_array(spend: Callable[[int], None], array: NDArray[Any], state: Any) -
     if len(data) != math.prod(shape) * number_type.dtype.itemsize:
         raise ValueError(f"an array of shape {shape} in {len(data)} bytes")
     spend(len(data))
-    array.__setstate__((1, shape, number_type.dtype, bool(by_columns), data))
+    array.__setstate__((1, shape, number_type.dtype, np.bool_(bool(by_columns)), data))
 
 
 def _checked_shape(shape: Any) -> tuple[int, ...]:
@@ -103,7 +103,8 @@ def _scalar(spend: Callable[[int], None], number_type: Any, data: Any) -> int | 
     if not isinstance(number_type, _NumberType) or not isinstance(data, bytes):
         _refuse("a NumPy number of another type")
     (number,) = np.frombuffer(data, number_type.dtype).tolist()
-    return number  # type: ignore[no-any-return]
+    assert isinstance(number, (int, float))
+    return number
 
 
 def _from_buffer(
@@ -394,6 +395,8 @@ class _Machine:
             index = int(self._take_line(_LONGEST_NUMBER))
         else:
             index = self._take_number(1 if opcode == pickle.BINPUT else 4)
+        if not 0 <= index <= len(self._data):
+            raise ValueError(f"it puts {_shown(index)} in a memo of fewer places")
         top = self._pop()
         self._stack.append(top)
         self._memo[index] = top

@@ -57,7 +57,9 @@ def _text_columns(table: "pd.DataFrame") -> list[str]:
 
 def _guarded(column: "pd.Series[str]") -> "pd.Series[str]":
     column = column.astype(object)
-    return column.where(~_begins(column, FORMULA_STARTS + GUARD), GUARD + column)
+    guarded = _begins(column, FORMULA_STARTS + GUARD)
+    column[guarded] = GUARD + column[guarded]  # a missing text stays missing
+    return column
 
 
 def _begins(column: "pd.Series[str]", signs: str) -> "pd.Series[bool]":

@@ -59,9 +59,10 @@ def read_dataset(path: Path) -> "pd.DataFrame":
     return table
 
 
-def layers_stated(table: "pd.DataFrame") -> int | None:
-    """Return how many layers' counts a dataset's table has, None for none."""
-    return sum(LAYER_COUNT.fullmatch(name) is not None for name in table.columns) or None
+def layers_stated(table: "pd.DataFrame") -> list[int]:
+    """Return the layers whose active neurons a dataset's table counts, ascending."""
+    found = [LAYER_COUNT.fullmatch(name) for name in table.columns]
+    return sorted(int(match[1]) for match in found if match)
 
 
 def _read_csv(path: Path, what: str, texts: Iterable[str]) -> "pd.DataFrame":
@@ -220,19 +221,19 @@ def find_geometry(folder: Path, model: str) -> Geometry | None:
     return agreed_geometry({path: read_geometry_table(path) for path in tables if path.is_file()})
 
 
-def agreed_geometry(stated: Mapping[Path, Geometry]) -> Geometry | None:
-    """Return the geometry that all of these state, None for none.
+def agreed_geometry(stated: Mapping[Path, Geometry | None]) -> Geometry | None:
+    """Return the geometry that these paths state, None where none states one.
 
     Raises `UserError` where two of them disagree.
     """
-    (first, geometry), *others = stated.items() or [(None, None)]
-    for path, other in others:
-        if other != geometry:
+    found = [(path, geometry) for path, geometry in stated.items() if geometry]
+    for path, geometry in found[1:]:
+        if geometry != found[0][1]:
             raise UserError(
-                f"{path}: has {other.n_layer} layers of {other.d_mlp} neurons, {first} has others: "
-                "they are of two models"
+                f"{path}: has {geometry.n_layer} layers of {geometry.d_mlp} neurons, "
+                f"{found[0][0]} has others: they are of two models"
             )
-    return geometry
+    return found[0][1] if found else None
 
 
 def read_document(path: Path) -> dict[str, Any] | None:
