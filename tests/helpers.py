@@ -1,15 +1,20 @@
 """Small GPT-2s saved to folders, and scripts run as a person runs them."""
 
+import importlib
+import io
 import subprocess
 import sys
 from collections.abc import Sequence
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
 
+import pytest
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import AutoTokenizer, GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast
 
+from gelu import cli
 from gelu.artifacts import Artifacts
 from gelu.packed import PackedActivations
 
@@ -30,6 +35,26 @@ def run_script(script: str, *arguments: object, check: bool = True) -> Any:
     if check:
         assert result.returncode == 0, result.stderr
     return result
+
+
+def run_here(script: str, *arguments: object) -> tuple[int, str, str]:
+    """Run a script in this process, which is fast; return its exit code, stdout and stderr.
+
+    Any exception that is no `SystemExit` is the script's traceback, and raised.
+    """
+    module = importlib.import_module(script.removesuffix(".py"))
+    out, err = io.StringIO(), io.StringIO()
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        redirect_stdout(out),
+        redirect_stderr(err),
+        pytest.raises(SystemExit) as ended,
+    ):
+        patch.setattr(sys, "argv", [script, *map(str, arguments)])
+        cli.run_script(module.main)
+    code = ended.value.code
+    assert isinstance(code, int)
+    return code, out.getvalue(), err.getvalue()
 
 
 def user_error(script: str, *arguments: object) -> str:
