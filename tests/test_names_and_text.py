@@ -260,7 +260,7 @@ def test_a_guarded_table_that_was_changed_is_refused(tmp_path: Path) -> None:
     path = write_table(tmp_path / "a.csv", dataset_of(["=1", "b"]), csv_safe=True)
     text = path.read_text()
     for changed, told in [
-        (text.replace('"\'=1"', '"=1"', 1), "row 2: input_text lacks the apostrophe"),
+        (text.replace('"\'=1"', '"=1"', 1), "row 1: output lacks the apostrophe"),
         (text.replace(",1\n", ",0\n"), "the column csv_safe is not 1 in every row"),
     ]:
         path.write_text(changed)

@@ -192,7 +192,7 @@ def _read_matrix(
 def _archived_matrix(
     path: Path, archive: zipfile.ZipFile, n_neurons: int, wanted: set[int] | None
 ) -> tuple[list[int], PackedActivations]:
-    _require_honest_members(archive)
+    _require_honest_members(path, archive)
     with _open_array(archive, "matrix", np.dtype(bool)) as (shape, _):
         _require_width(path, shape, n_neurons)
     sample_ids, neuron_ids = (_read_ids(archive, name) for name in ("sample_ids", "neuron_ids"))
@@ -212,8 +212,11 @@ def _archived_matrix(
     return sample_ids[kept].tolist(), PackedActivations(np.concatenate(bits), n_neurons)
 
 
-def _require_honest_members(archive: zipfile.ZipFile) -> None:
+def _require_honest_members(path: Path, archive: zipfile.ZipFile) -> None:
     """Refuse archives that say one thing to one reader and another to the next, and zip bombs."""
+    with path.open("rb") as file:  # a directory at the end suffices for `zipfile`, not for NumPy
+        if file.read(4) != b"PK\x03\x04":
+            raise ValueError("it does not begin as an archive")
     names = archive.namelist()
     for name in ("matrix.npy", "sample_ids.npy", "neuron_ids.npy"):
         if names.count(name) != 1:

@@ -45,7 +45,8 @@ def undo_csv_safe(table: "pd.DataFrame", path: Path) -> "pd.DataFrame":
                 f"{path}, row {int(wrong.argmax()) + 1}: {name} lacks the apostrophe that the "
                 f"column {MARK} promises"
             )
-        texts[name] = column.where(~_begins(column, GUARD), column.str[1:])
+        undone = column.where(~_begins(column, GUARD), column.str[1:])
+        texts[name] = undone.astype(table[name].dtype)
     return table.assign(**texts).drop(columns=MARK)
 
 
