@@ -36,6 +36,7 @@ from typing import TYPE_CHECKING, Any
 
 from gelu.cli import (
     UserError,
+    add_csv_safe_argument,
     add_device_argument,
     add_model_argument,
     build_parser,
@@ -85,9 +86,16 @@ def main() -> None:
         metavar="auto|N",
         help="how many clusters; auto takes the number with the highest silhouette",
     )
+    add_csv_safe_argument(parser)
     add_device_argument(parser, "no effect here: no model runs; all scripts accept it")
     arguments = parser.parse_args()
-    options = Options(arguments.seed, arguments.fdr, arguments.min_token_count, arguments.clusters)
+    options = Options(
+        arguments.seed,
+        arguments.fdr,
+        arguments.min_token_count,
+        arguments.clusters,
+        arguments.csv_safe,
+    )
     analyse_dataset(
         arguments.dataset_csv,
         arguments.activations_file,
@@ -99,12 +107,16 @@ def main() -> None:
 
 @dataclass(frozen=True)
 class Options:
-    """The arguments that decide what is found; clusters: a number, or None for auto."""
+    """The arguments that decide what is found; clusters: a number, or None for auto.
+
+    csv_safe decides only how the tables write texts.
+    """
 
     seed: int
     fdr: float
     min_token_count: int
     clusters: int | None
+    csv_safe: bool = False
 
 
 def _cluster_number(text: str) -> int | None:
@@ -131,7 +143,8 @@ def analyse_dataset(
     source = find_model(model_type)
     geometry = _geometry(table_path, activation_path, model_type)
     samples = _read_samples(table_path, activation_path, geometry, options)
-    files = Artifacts(output_directory(output_dir, "--output_dir"), source.name)
+    folder = output_directory(output_dir, "--output_dir")
+    files = Artifacts(folder, source.name, options.csv_safe)
     settings, analysis = _analyse(samples, options)
     inputs = _describe_inputs(table_path, activation_path, source.name, options)
     _write(files, samples, settings, analysis, inputs)
@@ -139,13 +152,13 @@ def analyse_dataset(
 
 def _geometry(table_path: Path, activation_path: Path, model_type: str) -> "Geometry":
     """Return the geometry that the dataset's own folder states, else the model's."""
-    from gelu.artifacts import find_geometry
+    from gelu.artifacts import agreed_geometry, find_geometry
     from gelu.models import find_model, read_geometry
 
     source = find_model(model_type)
     folders = (table_path.parent, activation_path.parent)
-    stated = (find_geometry(folder, source.name) for folder in folders)
-    return next((geometry for geometry in stated if geometry), None) or read_geometry(source)
+    stated = {folder: find_geometry(folder, source.name) for folder in folders}
+    return agreed_geometry(stated) or read_geometry(source)
 
 
 def _read_samples(
@@ -197,6 +210,7 @@ def _describe_inputs(
             "fdr": options.fdr,
             "min_token_count": options.min_token_count,
             "clusters": options.clusters or "auto",
+            **({"csv_safe": True} if options.csv_safe else {}),
         },
         "dataset_csv_sha256": file_hash(table_path),
         "activations_sha256": file_hash(activation_path),
@@ -240,7 +254,10 @@ def _write_tables(files: "Artifacts", analysis: "Analysis") -> list[Path]:
         artifacts.CONSISTENT_NEURONS: analysis.prompts.consistent,
         artifacts.TOKEN_ACROSS_PROMPTS: analysis.across,
     }
-    return [artifacts.write_table(files.path(ending), table) for ending, table in tables.items()]
+    return [
+        artifacts.write_table(files.path(ending), table, files.csv_safe)
+        for ending, table in tables.items()
+    ]
 
 
 def _print_headline(summary: dict[str, Any]) -> None:

@@ -138,7 +138,7 @@ def _one_temperature(
     from gelu.artifacts import DATASET, MATRIX, Artifacts, read_activations, read_dataset
     from gelu.statistics.temperature import temperature_rows
 
-    files = Artifacts(folder, ready.inputs.source.name)
+    files = Artifacts(folder, ready.inputs.source.name, options.csv_safe)
     geometry, name = ready.inputs.geometry, temperature_name(options.temperature)
     made = make_dataset(files, ready, options, sharing, label=f"tokens at {name}")
     print(made if isinstance(made, str) else f"{folder}: {made.headline()}")

@@ -107,7 +107,8 @@ def generate(
     from gelu.artifacts import Artifacts
 
     inputs = read_inputs(input_csv, model_type)
-    files = Artifacts(output_directory(export_dir, "--export_dir"), inputs.source.name)
+    folder = output_directory(export_dir, "--export_dir")
+    files = Artifacts(folder, inputs.source.name, options.csv_safe)
     made = make_dataset(files, make_ready(inputs, options), options, sharing)
     if isinstance(made, str):
         print(made)

@@ -13,16 +13,19 @@ Nothing heavy is imported here, so that `--help` answers at once.
 """
 
 import argparse
+import io
 import math
 import re
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NoReturn
 
 EXIT_USER_ERROR = 2
 EXIT_INTERRUPTED = 130
+LONGEST_LINE = 2000  # characters of a message, whatever a file or an argument holds
 
 
 class UserError(Exception):
@@ -33,8 +36,7 @@ class _Parser(argparse.ArgumentParser):
     """A parser whose complaint is one line: argparse alone would print the usage above it."""
 
     def error(self, message: str) -> NoReturn:
-        one_line = " ".join(message.split())
-        self.exit(EXIT_USER_ERROR, f"error: {one_line} (see {self.prog} --help)\n")
+        self.exit(EXIT_USER_ERROR, f"error: {one_line(message)} (see {self.prog} --help)\n")
 
 
 class _HelpFormatter(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpFormatter):
@@ -50,17 +52,38 @@ def build_parser(description: str | None) -> argparse.ArgumentParser:
 
 
 def run_script(main: Callable[[], None]) -> NoReturn:
-    """Run `main`; a `UserError` becomes one line on stderr and exit code 2, nothing else does."""
+    """Run `main`; a `UserError` becomes one line on stderr and exit code 2.
+
+    So does what the machine refuses: a file that may not be read, memory that is not there.
+    """
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # Paths and tokens hold characters that not every terminal's encoding has.
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         main()
     except UserError as error:
-        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
-        sys.exit(EXIT_USER_ERROR)
+        _end_with(str(error))
+    except MemoryError as error:
+        _end_with(f"this needs more memory than there is ({error or 'MemoryError'})")
+    except OSError as error:
+        _end_with(f"{error.filename or 'the system'}: {error.strerror or error}")
     except KeyboardInterrupt as interrupt:
         said = str(interrupt) or "interrupted: nothing unfinished was left under a final name"
         print(said, file=sys.stderr)
         sys.exit(EXIT_INTERRUPTED)
     sys.exit(0)
+
+
+def _end_with(message: str) -> NoReturn:
+    print(f"error: {one_line(message)}", file=sys.stderr)
+    sys.exit(EXIT_USER_ERROR)
+
+
+def one_line(message: str) -> str:
+    """Return a message as one line that moves no cursor: control characters are escaped."""
+    joined = " ".join(message.split())
+    shown = "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in joined)
+    return shown if len(shown) <= LONGEST_LINE else f"{shown[:LONGEST_LINE]}..."
 
 
 def add_model_argument(parser: argparse.ArgumentParser, default: str = "gpt2") -> None:
@@ -96,6 +119,16 @@ def add_edge_arguments(parser: argparse.ArgumentParser, kinds: Sequence[str], de
         default=10,
         metavar="K",
         help="edges a neuron with --edges strongest; all of them where a layer has fewer",
+    )
+
+
+def add_csv_safe_argument(parser: argparse.ArgumentParser) -> None:
+    """Add `--csv_safe`."""
+    parser.add_argument(
+        "--csv_safe",
+        action="store_true",
+        help="put an apostrophe before texts in CSVs that a spreadsheet would run as formulas (and "
+        "before those that begin with one), and a last column csv_safe; these scripts undo it",
     )
 
 
@@ -136,19 +169,21 @@ def discovery_rate(text: str) -> float:
 def existing_file(path: str | Path, argument: str) -> Path:
     """Return `path` if it is a file; `UserError` naming the argument otherwise."""
     path = Path(path)
-    if path.is_dir():
-        raise UserError(f"{argument} {path}: this is a folder, a file is needed")
-    if not path.is_file():
-        raise UserError(f"{argument} {path}: no such file")
+    with _possible(path, argument):
+        if path.is_dir():
+            raise UserError(f"{argument} {path}: this is a folder, a file is needed")
+        if not path.is_file():
+            raise UserError(f"{argument} {path}: no such file")
     return path
 
 
 def existing_directory(path: str | Path, argument: str) -> Path:
     """Return `path` if it is a folder; `UserError` naming the argument otherwise."""
     path = Path(path)
-    if not path.is_dir():
-        reason = "this is a file, a folder is needed" if path.exists() else "no such folder"
-        raise UserError(f"{argument} {path}: {reason}")
+    with _possible(path, argument):
+        if not path.is_dir():
+            reason = "this is a file, a folder is needed" if path.exists() else "no such folder"
+            raise UserError(f"{argument} {path}: {reason}")
     return path
 
 
@@ -160,9 +195,20 @@ def output_directory(path: str | Path, argument: str) -> Path:
         _probe_writable(path)
     except FileExistsError:
         raise UserError(f"{argument} {path}: this is a file, a folder is needed") from None
-    except OSError as error:
-        raise UserError(f"{argument} {path}: cannot write there ({error.strerror})") from None
+    except (OSError, ValueError) as error:  # a name with a NUL is a ValueError
+        reason = getattr(error, "strerror", error)
+        raise UserError(f"{argument} {path}: cannot write there ({reason})") from None
     return path
+
+
+@contextmanager
+def _possible(path: Path, argument: str) -> Iterator[None]:
+    """Name the argument where the system has no such names at all: too long, or with a NUL."""
+    try:
+        yield
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", error)
+        raise UserError(f"{argument} {path}: {reason}") from None
 
 
 def _probe_writable(folder: Path) -> None:

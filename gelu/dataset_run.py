@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from gelu.cli import (
     UserError,
+    add_csv_safe_argument,
     add_device_argument,
     add_edge_arguments,
     existing_file,
@@ -59,6 +60,7 @@ class Options:
     device: str
     dtype: str
     formats: tuple[str, ...]
+    csv_safe: bool = False
 
     @classmethod
     def from_arguments(cls, arguments: argparse.Namespace, **others: Any) -> "Options":
@@ -151,6 +153,7 @@ def add_dataset_arguments(parser: argparse.ArgumentParser, edges: str) -> None:
     )
     add_edge_arguments(parser, kinds=("full", "strongest", "none"), default=edges)
     add_device_argument(parser)
+    add_csv_safe_argument(parser)
     parser.add_argument(
         "--dtype",
         choices=("float32", "bfloat16"),
@@ -226,7 +229,7 @@ def _settled(files: "Artifacts", ready: Ready, options: Options, sharing: Sharin
     from gelu.run_folder import begun_run
 
     begun = None if sharing.overwrite else begun_run(files)
-    before = {} if begun is None else begun.get("arguments", {})
+    before = _stated_arguments(files, begun)
     # Merging computes nothing, so that it can run on a machine without the others' GPU.
     device = before.get("device", ready.device) if sharing.merge else ready.device
     batch_size = options.batch_size or before.get("batch_size")
@@ -235,6 +238,19 @@ def _settled(files: "Artifacts", ready: Ready, options: Options, sharing: Sharin
         longest = max(len(prompt.token_ids) + prompt.n_new for prompt in prompts)
         batch_size = default_batch_size(ready.device, ready.inputs.geometry, longest)
     return replace(options, device=device, batch_size=batch_size)
+
+
+def _stated_arguments(files: "Artifacts", begun: dict[str, Any] | None) -> dict[str, Any]:
+    """Return the arguments of a run that is begun in the folder, none where there is none."""
+    before = {} if begun is None else begun.get("arguments")
+    if not isinstance(before, dict):
+        raise UserError(f"{files.folder}: its description of the run names no arguments")
+    batch_size, device = before.get("batch_size", 1), before.get("device", "cpu")
+    if type(batch_size) is not int or batch_size < 1 or not isinstance(device, str):
+        raise UserError(
+            f"{files.folder}: its description of the run is damaged; --overwrite starts afresh"
+        )
+    return before
 
 
 @dataclass
@@ -421,14 +437,16 @@ def _write_graph(files: "Artifacts", ready: Ready, options: Options) -> list[Pat
 
 def _describe_run(ready: Ready, options: Options) -> dict[str, Any]:
     """Return what made the folder; no path and no time, so that equal runs write equal bytes."""
+    arguments = asdict(options) | {"formats": list(options.formats)}
+    if not options.csv_safe:  # where nothing is guarded, the files are what they always were
+        del arguments["csv_safe"]
     source, geometry, prompts = ready.inputs.source, ready.inputs.geometry, ready.inputs.prompts
     return {
         "script": SCRIPT,
         "arguments": {
             "input_csv": ready.inputs.input_csv.name,
             "model_type": source.hub_id or source.name,
-            **asdict(options),
-            "formats": list(options.formats),
+            **arguments,
         },
         "model": {
             "name": source.name,

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from gelu.artifacts import layers_stated
 from gelu.cli import UserError
 from gelu.models import Geometry
 from gelu.packed import PackedActivations
@@ -69,16 +70,19 @@ def check_counts(
     table, activations: the same samples row by row; a table without counts says nothing. Raises
     `UserError` naming the file `path`, the sample and the layer.
     """
-    columns = [f"layer_{layer}_num_active_neurons" for layer in range(geometry.n_layer)]
-    if not set(columns) <= set(table.columns):
-        return
-    counts = activations.layer_counts(geometry.n_layer)
-    stated = table[columns].to_numpy()
+    layers = layers_stated(table)
+    if layers and layers[-1] >= geometry.n_layer:
+        raise UserError(
+            f"{path}: the model has {geometry.n_layer} layers, the dataset CSV counts the neurons "
+            f"of layer {layers[-1]}: they are of two models"
+        )
+    counts = activations.layer_counts(geometry.n_layer)[:, layers]
+    stated = table[[f"layer_{layer}_num_active_neurons" for layer in layers]].to_numpy()
     wrong = np.argwhere((stated != counts).T)
     if len(wrong):
-        layer, row = wrong[0]
+        column, row = wrong[0]
         raise UserError(
-            f"{path}: sample {table['sample_id'].iloc[row]} has {counts[row, layer]} active "
-            f"neurons in layer {layer}, the dataset CSV says {stated[row, layer]}: they are not of "
-            "the same run"
+            f"{path}: sample {table['sample_id'].iloc[row]} has {counts[row, column]} active "
+            f"neurons in layer {layers[column]}, the dataset CSV says {stated[row, column]}: they "
+            "are not of the same run"
         )

@@ -9,7 +9,6 @@ torch, the tokenizer and the hub client are imported only where they are used: g
 must cost nothing.
 """
 
-import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -18,6 +17,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from gelu import safe_json
 from gelu.cli import UserError
 
 if TYPE_CHECKING:
@@ -35,6 +35,13 @@ PICKLED_WEIGHTS = ("pytorch_model.bin", "pytorch_model.bin.index.json", "pytorch
 TOKENIZER_FILES = ("tokenizer.json", "vocab.json", "merges.txt")
 CONFIG_FILES = ("config.json",)
 END_OF_TEXT = "<|endoftext|>"
+# File systems allow 255; what is added for each file, and while it is written, takes up to 80.
+LONGEST_NAME = 160
+# What no GPT-2 has, and what would take the memory of the machine before a weight is read.
+LARGEST = {"n_layer": 1000, "vocab_size": 1 << 24, "n_positions": 1 << 24}
+LARGEST_WIDTH = 1 << 20
+LARGEST_N_NEURONS = (1 << 31) - 1  # the files' neuron ids have 32 bits
+SHOWN = 60
 
 
 @dataclass(frozen=True)
@@ -85,12 +92,32 @@ def find_model(model_type: str) -> ModelSource:
         return ModelSource(model_type, None, model_type)
     if model_type == SHIPPED_MODEL:
         return ModelSource(SHIPPED_MODEL, SHIPPED_FOLDER, None)
-    if model_type and Path(model_type).expanduser().is_dir():
-        folder = Path(model_type).expanduser().resolve()
-        return ModelSource(artifact_name(folder.name), folder, None)
+    folder = _folder_of(model_type)
+    if folder is not None:
+        return ModelSource(_file_name(model_type, folder.name), folder, None)
     if re.fullmatch(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?", model_type, re.ASCII) is None:
         raise UserError(f"--model_type {model_type}: no such folder, and not a hub id")
-    return ModelSource(artifact_name(model_type), None, model_type)
+    return ModelSource(_file_name(model_type, model_type), None, model_type)
+
+
+def _folder_of(model_type: str) -> Path | None:
+    """Return the folder that `--model_type` names, None where it names none."""
+    try:
+        folder = Path(model_type).expanduser()
+        return folder.resolve() if model_type and folder.is_dir() else None
+    except (OSError, ValueError, RuntimeError):  # too long, a NUL, `~` of nobody: no folder's name
+        return None
+
+
+def _file_name(model_type: str, text: str) -> str:
+    """Return what the model's files are called by; `UserError` for one that no file can have."""
+    name = artifact_name(text)
+    if not name or len(name) > LONGEST_NAME:
+        raise UserError(
+            f"--model_type {model_type[:LONGEST_NAME]}: files are called by the folder's name, "
+            f"which must have 1 to {LONGEST_NAME} characters; this one has {len(name)}"
+        )
+    return name
 
 
 def read_geometry(source: ModelSource) -> Geometry:
@@ -107,13 +134,22 @@ def geometry_from_config(config: dict[str, Any]) -> Geometry:
     n_layer = _config_int(config, "n_layer", "num_hidden_layers", default=12)
     n_positions = _config_int(config, "n_positions", "max_position_embeddings", default=1024)
     vocab_size = _config_int(config, "vocab_size", default=50257)
+    if n_layer * d_mlp > LARGEST_N_NEURONS:
+        raise UserError(f"config.json: {n_layer * d_mlp:,} neurons; their ids have 32 bits")
     return Geometry(n_layer, n_embd, d_mlp, n_positions, vocab_size)
 
 
 def _config_int(config: dict[str, Any], *names: str, default: int | None = None) -> int:
     value = next((config[name] for name in names if config.get(name) is not None), default)
     if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-        raise UserError(f"config.json: {names[0]} is {value!r}, a whole number of 1 or more needed")
+        raise UserError(
+            f"config.json: {names[0]} is {ascii(value)[:SHOWN]}, a whole number of 1 or more needed"
+        )
+    largest = LARGEST.get(names[0], LARGEST_WIDTH)
+    if value > largest:
+        raise UserError(
+            f"config.json: {names[0]} is {ascii(value)[:SHOWN]}; {largest:,} is the most"
+        )
     return value
 
 
@@ -122,13 +158,14 @@ def _read_config(folder: Path) -> dict[str, Any]:
     if not path.is_file():
         raise UserError(f"--model_type {folder.name}: no config.json in this folder")
     try:
-        config = json.loads(path.read_text(encoding="utf-8"))
+        config = safe_json.parse(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise UserError(f"{path}: not a JSON file ({error})") from None
     if not isinstance(config, dict) or config.get("model_type") != "gpt2":
         kind = config.get("model_type") if isinstance(config, dict) else None
         raise UserError(
-            f"{path}: model_type is {kind!r}; only GPT-2 architectures have these hooks"
+            f"{path}: model_type is {ascii(kind)[:SHOWN]}; only GPT-2 architectures have these "
+            "hooks"
         )
     return config
 
@@ -179,7 +216,7 @@ def weight_files(folder: Path) -> list[Path]:
 
 def _indexed_files(index: Path) -> list[Path]:
     try:
-        content = json.loads(index.read_text(encoding="utf-8"))
+        content = safe_json.parse(index.read_text(encoding="utf-8"))
         names = sorted(set(content["weight_map"].values()))
         files = [index.parent / Path(name).name for name in names]
     except (ValueError, KeyError, TypeError, AttributeError) as error:
@@ -306,6 +343,9 @@ def _read_weights(files: Sequence[Path]) -> "dict[str, torch.Tensor]":
             tensors.update(load_file(file))
         else:  # a pickle, read by torch's own restricted unpickler
             tensors.update(torch.load(file, map_location="cpu", weights_only=True, mmap=True))
+    for name, tensor in tensors.items():
+        if not isinstance(name, str) or not isinstance(tensor, torch.Tensor):
+            raise ValueError(f"{ascii(name)[:SHOWN]} is no tensor")
     return tensors
 
 
@@ -323,10 +363,13 @@ def _refuse_partial_weights(
     tensors: "Mapping[str, torch.Tensor]",
     needed: "Mapping[str, torch.Tensor]",
 ) -> None:
+    # Whole numbers are quantised weights: without their scale they mean nothing.
     unloaded = sorted(
         name
         for name, tensor in needed.items()
-        if name not in tensors or tensors[name].shape != tensor.shape
+        if name not in tensors
+        or tensors[name].shape != tensor.shape
+        or not tensors[name].is_floating_point()
     )
     if unloaded:
         raise UserError(

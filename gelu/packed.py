@@ -40,7 +40,9 @@ class PackedActivations:
         return cls(np.packbits(matrix, axis=1), matrix.shape[1])
 
     @classmethod
-    def from_ids(cls, rows: Sequence[Sequence[int]], n_neurons: int) -> "PackedActivations":
+    def from_ids(
+        cls, rows: Sequence[Sequence[int] | NDArray[np.int64]], n_neurons: int
+    ) -> "PackedActivations":
         """Pack one list of neuron ids per sample. Raises `IndexError` for an id out of range."""
         bits = np.zeros((len(rows), (n_neurons + 7) // 8), np.uint8)
         for row, ids in enumerate(rows):

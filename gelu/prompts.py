@@ -6,18 +6,16 @@
 Whatever is wrong with the file is a `UserError` that names the file, the row and its line.
 """
 
-import csv
-import io
 import re
-import sys
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from gelu.cli import UserError
+from gelu.csv_records import Record, csv_records, whole_records
 from gelu.models import Geometry, encode_text
 
+SHOWN = 60
 PROMPT, NEW_TOKENS, SAMPLES = "prompts", "number_of_new_tokens", "num_samples"
 
 
@@ -46,52 +44,24 @@ def parse_prompts(text: str, path: Path) -> list[PromptRow]:
 
     Blank lines are skipped and further columns ignored. Raises `UserError` for anything else.
     """
-    records = _records(text, path)
-    header = next(records, (1, []))[1]
-    columns = [name.strip() for name in header]
+    records = csv_records(text, path)
+    columns = [name.strip() for name in next(records, Record(1, [])).fields]
     for name in (PROMPT, NEW_TOKENS):
         if name not in columns:
             raise UserError(
                 f"{path}, row 1: the column {name} is missing; the header must be "
                 f"{PROMPT},{NEW_TOKENS},{SAMPLES}"
             )
+    for name in (PROMPT, NEW_TOKENS, SAMPLES):
+        if columns.count(name) > 1:
+            raise UserError(f"{path}, line 1: the column {name} stands there more than once")
     rows = [
-        _parse_row(dict(zip(columns, fields, strict=True)), f"{path}, row {row} (line {line})")
-        for row, (line, fields) in enumerate(_whole_records(records, len(columns), path), start=1)
+        _parse_row(dict(zip(columns, fields, strict=True)), place)
+        for place, fields in whole_records(records, len(columns), path)
     ]
     if not rows:
         raise UserError(f"{path}: no rows below the header; add at least one prompt")
     return rows
-
-
-def _records(text: str, path: Path) -> Iterator[tuple[int, list[str]]]:
-    """Yield (line the record starts in, its fields), blank lines left out."""
-    # A cell may be longer than csv's default of 131,072 characters.
-    csv.field_size_limit(sys.maxsize)
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-    first_line = 1
-    while True:
-        try:
-            fields = next(reader, None)
-        except csv.Error as error:
-            raise UserError(f"{path}, line {first_line}: not CSV ({error})") from None
-        if fields is None:
-            return
-        if fields:
-            yield first_line, fields
-        first_line = reader.line_num + 1
-
-
-def _whole_records(
-    records: Iterator[tuple[int, list[str]]], n_columns: int, path: Path
-) -> Iterator[tuple[int, list[str]]]:
-    for row, (line, fields) in enumerate(records, start=1):
-        if len(fields) != n_columns:
-            raise UserError(
-                f"{path}, row {row} (line {line}): {len(fields)} fields where the header has "
-                f"{n_columns}; a prompt with commas needs double quotes around it"
-            )
-        yield line, fields
 
 
 def _parse_row(fields: dict[str, str], place: str) -> PromptRow:
@@ -107,7 +77,9 @@ def _count(text: str, column: str, place: str) -> int:
     # `5.0` is how pandas writes a whole number of a column that has gaps.
     match = re.fullmatch(r"\+?([0-9]{1,15})(\.0*)?", text.strip())
     if match is None or int(match[1]) == 0:
-        raise UserError(f"{place}: {column} is {text!r}; a whole number of 1 or more is needed")
+        raise UserError(
+            f"{place}: {column} is {ascii(text)[:SHOWN]}; a whole number of 1 or more is needed"
+        )
     return int(match[1])
 
 
@@ -116,6 +88,8 @@ def encode_prompts(rows: list[PromptRow], tokenizer: Any, geometry: Geometry) ->
     prompts = []
     for row in rows:
         token_ids = encode_text(tokenizer, row.text, geometry, row.place)
+        if not token_ids:
+            raise UserError(f"{row.place}: the tokenizer makes no token of this prompt")
         n_all = len(token_ids) + row.n_new
         if n_all > geometry.n_positions:
             raise UserError(

@@ -1,15 +1,19 @@
 """Settings of the whole suite: threads, and which examples hypothesis tries.
 
-`make test` tries the same examples each time; HYPOTHESIS_PROFILE=explore tries many new ones.
+`make test` tries the same examples each time; HYPOTHESIS_PROFILE=explore tries many new ones, and
+HYPOTHESIS_PROFILE=fuzz, of `make fuzz`, 10,000 for each of the fuzzing tests.
 """
 
 import os
 
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 # Two workers share the cores: one thread each, for small models faster than threads that wait.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 settings.register_profile("fixed", derandomize=True, deadline=None)
 settings.register_profile("explore", max_examples=3000, deadline=None)
+settings.register_profile(
+    "fuzz", max_examples=10_000, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fixed"))

@@ -1,11 +1,11 @@
 """Small GPT-2s saved to folders, and scripts run as a person runs them."""
 
-import runpy
+import importlib
+import io
 import subprocess
 import sys
 from collections.abc import Sequence
 from contextlib import redirect_stderr, redirect_stdout
-from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import AutoTokenizer, GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast
 
+from gelu import cli
 from gelu.artifacts import Artifacts
 from gelu.packed import PackedActivations
 
@@ -36,18 +37,29 @@ def run_script(script: str, *arguments: object, check: bool = True) -> Any:
     return result
 
 
+def run_here(script: str, *arguments: object) -> tuple[int, str, str]:
+    """Run a script in this process, which is fast; return its exit code, stdout and stderr.
+
+    Any exception that is no `SystemExit` is the script's traceback, and raised.
+    """
+    module = importlib.import_module(script.removesuffix(".py"))
+    out, err = io.StringIO(), io.StringIO()
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        redirect_stdout(out),
+        redirect_stderr(err),
+        pytest.raises(SystemExit) as ended,
+    ):
+        patch.setattr(sys, "argv", [script, *map(str, arguments)])
+        cli.run_script(module.main)
+    code = ended.value.code
+    assert isinstance(code, int)
+    return code, out.getvalue(), err.getvalue()
+
+
 def run_script_here(script: str, *arguments: object, check: bool = True) -> Any:
-    """Run a script in this process, which saves it the start; else as `run_script`."""
-    argv, out, err = [str(ROOT / script), *map(str, arguments)], StringIO(), StringIO()
-    code: Any = None
-    with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
-        patch.setattr(sys, "argv", argv)
-        patch.chdir(ROOT)
-        try:
-            runpy.run_path(argv[0], run_name="__main__")
-        except SystemExit as end:
-            code = end.code
-    result = subprocess.CompletedProcess(argv, code or 0, out.getvalue(), err.getvalue())
+    """Run a script in this process; else as `run_script`."""
+    result = subprocess.CompletedProcess(script, *run_here(script, *arguments))
     if check:
         assert result.returncode == 0, result.stderr
     return result

@@ -299,6 +299,9 @@ def test_mistakes_are_one_line(toy: Path, tmp_path: Path) -> None:
     table = pd.read_csv(path, keep_default_na=False)
     table["layer_1_num_active_neurons"] += 1
     table.to_csv(path, index=False)
+    assert "row 1: number_of_active_neurons is" in refused(folder)
+    table["number_of_active_neurons"] += 1
+    table.to_csv(path, index=False)
     assert "sample 0" in refused(folder) and "same run" in refused(folder)
     table["sample_id"] += 100_000
     table.to_csv(path, index=False)

@@ -98,5 +98,13 @@ def test_counts_that_disagree_are_refused_by_sample_and_layer() -> None:
         check_counts(table(ids, **counts), packed(ids), GEOMETRY, FILE)
 
 
-def test_a_table_without_all_counts_says_nothing() -> None:
-    check_counts(table([1], layer_0_num_active_neurons=[5]), packed([1]), GEOMETRY, FILE)
+def test_a_table_without_counts_says_nothing_and_one_with_some_is_compared() -> None:
+    check_counts(table([1]), packed([1]), GEOMETRY, FILE)
+    check_counts(table([1], layer_1_num_active_neurons=[0]), packed([1]), GEOMETRY, FILE)
+    with pytest.raises(UserError, match="1 active neurons in layer 0, the dataset CSV says 5"):
+        check_counts(table([1], layer_0_num_active_neurons=[5]), packed([1]), GEOMETRY, FILE)
+
+
+def test_a_table_of_a_model_with_more_layers_is_refused() -> None:
+    with pytest.raises(UserError, match="of layer 2: they are of two models"):
+        check_counts(table([1], layer_2_num_active_neurons=[0]), packed([1]), GEOMETRY, FILE)

@@ -29,7 +29,9 @@ from gelu.artifacts.files import (
 from gelu.artifacts.locks import folder_lock
 from gelu.artifacts.shards import Shards
 from gelu.artifacts.tables import (
+    agreed_geometry,
     find_geometry,
+    layers_stated,
     read_dataset,
     read_document,
     read_geometry_table,
@@ -115,6 +117,7 @@ __all__ = [
     "DiskFullError",
     "EdgeBlock",
     "Shards",
+    "agreed_geometry",
     "complete_file",
     "dataset_activation_file",
     "edges_have_weights",
@@ -122,6 +125,7 @@ __all__ = [
     "find_activation_file",
     "find_geometry",
     "folder_lock",
+    "layers_stated",
     "read_activation_rows",
     "read_activations",
     "read_dataset",

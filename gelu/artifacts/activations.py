@@ -1,24 +1,31 @@
 """Reading active neurons: pickles, JSON, the trace's vector and the bool matrix."""
 
-import json
+import math
 import pickle
+import re
 import sys
 import zipfile
-import zlib
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gelu import safe_pickle
+from gelu import safe_json, safe_pickle
 from gelu.artifacts.files import read_text
 from gelu.artifacts.writers import MATRIX, PICKLE, Artifacts
 from gelu.cli import UserError
 from gelu.packed import PackedActivations, rows_in_block
 
 ACTIVATION_ENDINGS = (".pickle", ".pkl", ".json")
+LARGEST_ID = (1 << 63) - 1
+SHOWN = 60
+# Beyond this size and ratio a compressed array is a zip bomb: even a matrix of which one cell in a
+# thousand is set is deflated by less.
+BOMB_BYTES = 1 << 28
+BOMB_RATIO = 500
 
 
 def find_activation_file(path: Path) -> Path:
@@ -52,8 +59,9 @@ def dataset_activation_file(folder: Path, model: str) -> Path:
 def read_activations(path: Path, n_neurons: int) -> tuple[list[int], PackedActivations]:
     """Return (sample ids, activations) of a `.pickle`, `.pkl`, `.json` or `.npz`.
 
-    The trace script's vector is one sample, with id 0. Raises `UserError` for a file that holds
-    something else, or neurons that a model of `n_neurons` does not have.
+    The trace script's vector is one sample, with id 0. A sample's neurons may stand in any order,
+    none twice. Raises `UserError` for a file that holds something else, a sample twice, or neurons
+    that a model of `n_neurons` does not have.
     """
     if path.suffix == ".npz":
         return _read_matrix(path, n_neurons)
@@ -63,9 +71,13 @@ def read_activations(path: Path, n_neurons: int) -> tuple[list[int], PackedActiv
     if not isinstance(content, dict):
         raise UserError(f"{path}: holds a {type(content).__name__}, not samples' neuron ids")
     sample_ids = [_sample_id(path, key) for key in content]
-    for sample_id, ids in zip(sample_ids, content.values(), strict=True):
-        _check_ids(path, sample_id, ids, n_neurons)
-    return sample_ids, PackedActivations.from_ids(list(content.values()), n_neurons)
+    _require_unique(path, sample_ids)
+    # Each list is let go once it is an array, which takes a tenth of its memory.
+    rows = [
+        _checked_ids(path, sample_id, content.pop(key), n_neurons)
+        for sample_id, key in zip(sample_ids, list(content), strict=True)
+    ]
+    return sample_ids, PackedActivations.from_ids(rows, n_neurons)
 
 
 def read_activation_rows(path: Path, n_neurons: int, wanted: Sequence[int]) -> PackedActivations:
@@ -88,7 +100,7 @@ def read_activation_rows(path: Path, n_neurons: int, wanted: Sequence[int]) -> P
 
 def _read_json(path: Path) -> Any:
     try:
-        return json.loads(read_text(path))
+        return safe_json.parse(read_text(path))
     except ValueError as error:
         raise UserError(f"{path}: not a JSON file ({error})") from None
 
@@ -99,10 +111,8 @@ def _read_pickle(path: Path) -> Any:
             return safe_pickle.load(file)
     except pickle.UnpicklingError as error:
         raise UserError(f"{path}: refused, nothing in it was run: it asks for {error}") from None
-    except Exception as error:  # a damaged pickle raises whatever its opcodes lead to
-        raise UserError(f"{path}: not a readable pickle ({type(error).__name__}: {error})") from (
-            error
-        )
+    except ValueError as error:
+        raise UserError(f"{path}: not a readable pickle ({error})") from None
 
 
 def _from_vector(path: Path, vector: NDArray[Any], n_neurons: int) -> PackedActivations:
@@ -115,77 +125,154 @@ def _from_vector(path: Path, vector: NDArray[Any], n_neurons: int) -> PackedActi
 
 
 def _sample_id(path: Path, key: Any) -> int:
-    if isinstance(key, int) and not isinstance(key, bool):
-        return key
-    if isinstance(key, str) and key.isascii() and key.isdigit():
-        return int(key)
-    raise UserError(f"{path}: sample id {key!r} is not a whole number")
+    is_number = isinstance(key, int) and not isinstance(key, bool)
+    if is_number or (isinstance(key, str) and re.fullmatch("0|[1-9][0-9]{0,18}", key)):
+        sample_id = int(key)
+        if 0 <= sample_id <= LARGEST_ID:
+            return sample_id
+    raise UserError(f"{path}: sample id {ascii(key)[:SHOWN]} is not a whole number of 0 or more")
 
 
-def _check_ids(path: Path, sample_id: int, ids: Any, n_neurons: int) -> None:
-    try:
-        array = np.asarray(ids)
-    except ValueError:  # lists of lists of several lengths
-        array = np.empty((0, 0))
-    listed = isinstance(ids, (list, tuple, np.ndarray)) and array.ndim == 1
-    if not listed or (array.size and array.dtype.kind not in "iu"):
-        raise UserError(f"{path}: sample {sample_id} is not a list of neuron ids")
-    outside = array[(array < 0) | (array >= n_neurons)]
-    if outside.size:
+def _require_unique(path: Path, sample_ids: Sequence[int]) -> None:
+    seen: set[int] = set()
+    for sample_id in sample_ids:
+        if sample_id in seen:
+            raise UserError(f"{path}: sample {sample_id} stands there more than once")
+        seen.add(sample_id)
+
+
+def _checked_ids(path: Path, sample_id: int, ids: Any, n_neurons: int) -> NDArray[np.int64]:
+    """Return one sample's neuron ids as an array. Raises `UserError` naming what is wrong."""
+    if len(array := _id_array(path, sample_id, ids)) == 0:
+        return array
+    if array.min() < 0 or array.max() >= n_neurons:
+        outside = array[(array < 0) | (array >= n_neurons)]
         raise UserError(
             f"{path}: sample {sample_id} names neuron {outside[0]}; the model has 0 to "
             f"{n_neurons - 1} (is --model_type the one that made it?)"
         )
+    if (np.diff(array) <= 0).any():
+        ordered = np.sort(array)
+        twice = ordered[1:][ordered[1:] == ordered[:-1]]
+        if len(twice):
+            raise UserError(f"{path}: sample {sample_id} names neuron {twice[0]} more than once")
+    return array
+
+
+def _id_array(path: Path, sample_id: int, ids: Any) -> NDArray[np.int64]:
+    if isinstance(ids, np.ndarray):
+        # A NumPy file of `uint64` may hold larger ids, which no model has.
+        if ids.ndim == 1 and ids.dtype.kind in "iu" and ids.size < LARGEST_ID:
+            return np.minimum(ids, LARGEST_ID).astype(np.int64)
+    # By the types of its items, for NumPy would take True for 1, and walk through lists of lists.
+    elif isinstance(ids, (list, tuple)) and set(map(type, ids)) <= {int}:
+        try:
+            return np.array(ids, np.int64)
+        except OverflowError:
+            raise UserError(
+                f"{path}: sample {sample_id} names a neuron beyond {LARGEST_ID}"
+            ) from None
+    raise UserError(f"{path}: sample {sample_id} is not a list of neuron ids")
 
 
 def _read_matrix(
     path: Path, n_neurons: int, wanted: set[int] | None = None
 ) -> tuple[list[int], PackedActivations]:
     """Return (sample ids, activations), only of the samples `wanted` where these are named."""
-    bits: list[NDArray[np.uint8]] = [np.empty((0, (n_neurons + 7) // 8), np.uint8)]
-    n_rows = 0
     try:
         with zipfile.ZipFile(path) as archive:
-            with archive.open("sample_ids.npy") as member:
-                sample_ids = np.lib.format.read_array(member, allow_pickle=False)
-            _require_integer_ids(path, sample_ids)
-            kept = np.isin(sample_ids, sample_ids if wanted is None else list(wanted))
-            for block in _matrix_blocks(archive):
-                _require_width(path, block, n_neurons)
-                rows = kept[n_rows : n_rows + len(block)]
-                bits.append(np.packbits(block[: len(rows)][rows], axis=1))
-                n_rows += len(block)
-    except (zipfile.BadZipFile, zlib.error, KeyError, ValueError, EOFError, OSError) as error:
-        raise UserError(f"{path}: not an activation matrix ({error})") from None
-    if n_rows != len(sample_ids):
-        raise UserError(f"{path}: sample_ids do not name the {n_rows} rows of matrix")
+            return _archived_matrix(path, archive, n_neurons, wanted)
+    except UserError:
+        raise
+    except Exception as error:  # a damaged archive raises whatever its parsers happen to raise
+        reason = " ".join(f"{error}".split())[:200] or type(error).__name__
+        raise UserError(f"{path}: not an activation matrix ({reason})") from None
+
+
+def _archived_matrix(
+    path: Path, archive: zipfile.ZipFile, n_neurons: int, wanted: set[int] | None
+) -> tuple[list[int], PackedActivations]:
+    _require_honest_members(path, archive)
+    with _open_array(archive, "matrix", np.dtype(bool)) as (shape, _):
+        _require_width(path, shape, n_neurons)
+    sample_ids, neuron_ids = (_read_ids(archive, name) for name in ("sample_ids", "neuron_ids"))
+    if len(sample_ids) != shape[0]:
+        raise UserError(f"{path}: sample_ids do not name the {shape[0]} rows of matrix")
+    if not np.array_equal(neuron_ids, np.arange(n_neurons)):
+        raise UserError(f"{path}: neuron_ids are not 0 to {n_neurons - 1}, in order")
+    if len(sample_ids) and (least := int(sample_ids.min())) < 0:
+        raise UserError(f"{path}: sample id {least} is not a whole number of 0 or more")
+    _require_unique(path, sample_ids.tolist())
+    kept = np.isin(sample_ids, sample_ids if wanted is None else list(wanted))
+    bits: list[NDArray[np.uint8]] = [np.empty((0, (n_neurons + 7) // 8), np.uint8)]
+    first = 0
+    for block in _matrix_blocks(archive):
+        bits.append(np.packbits(block[kept[first : first + len(block)]], axis=1))
+        first += len(block)
     return sample_ids[kept].tolist(), PackedActivations(np.concatenate(bits), n_neurons)
 
 
-def _require_integer_ids(path: Path, sample_ids: NDArray[Any]) -> None:
-    if sample_ids.ndim != 1 or sample_ids.dtype.kind not in "iu":
-        raise UserError(f"{path}: sample_ids are not a list of whole numbers")
+def _require_honest_members(path: Path, archive: zipfile.ZipFile) -> None:
+    """Refuse archives that say one thing to one reader and another to the next, and zip bombs."""
+    with path.open("rb") as file:  # a directory at the end suffices for `zipfile`, not for NumPy
+        if file.read(4) != b"PK\x03\x04":
+            raise ValueError("it does not begin as an archive")
+    names = archive.namelist()
+    for name in ("matrix.npy", "sample_ids.npy", "neuron_ids.npy"):
+        if names.count(name) != 1:
+            raise ValueError(f"{names.count(name)} members are called {name}, 1 is needed")
+        member = archive.getinfo(name)
+        if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            raise ValueError(f"{name} is compressed by another method than deflate")
+        if member.file_size > max(BOMB_BYTES, BOMB_RATIO * member.compress_size):
+            raise ValueError(
+                f"{name} unpacks from {member.compress_size:,} bytes to {member.file_size:,}: no "
+                "record of activity is so uniform"
+            )
 
 
-def _require_width(path: Path, block: NDArray[np.bool_], n_neurons: int) -> None:
-    if block.shape[1] != n_neurons:
+def _read_ids(archive: zipfile.ZipFile, name: str) -> NDArray[np.int64]:
+    with _open_array(archive, name, np.dtype(np.int64)) as (shape, member):
+        if len(shape) != 1:
+            raise ValueError(f"{name} has {len(shape)} dimensions, 1 is needed")
+        return np.frombuffer(member.read(), np.int64)
+
+
+def _require_width(path: Path, shape: tuple[int, ...], n_neurons: int) -> None:
+    if len(shape) != 2:
+        raise ValueError(f"matrix has {len(shape)} dimensions, 2 are needed")
+    if shape[1] != n_neurons:
         raise UserError(
-            f"{path}: has {block.shape[1]} neurons, the model {n_neurons} "
+            f"{path}: has {shape[1]} neurons, the model {n_neurons} "
             "(is --model_type the one that made it?)"
         )
 
 
+@contextmanager
+def _open_array(
+    archive: zipfile.ZipFile, name: str, dtype: np.dtype[Any]
+) -> Iterator[tuple[tuple[int, ...], IO[bytes]]]:
+    """Give an array's shape, and its file behind the header.
+
+    Raises `ValueError` where it is not of this type, row by row, or not as long as it says.
+    """
+    with archive.open(f"{name}.npy") as member:
+        if np.lib.format.read_magic(member) != (1, 0):
+            raise ValueError(f"{name} is of another version of NumPy's format than 1.0")
+        shape, by_columns, found = np.lib.format.read_array_header_1_0(member)
+        if found != dtype or (by_columns and len(shape) > 1):
+            raise ValueError(f"{name} is {found} of shape {shape}, {dtype} by rows is needed")
+        size = archive.getinfo(f"{name}.npy").file_size - member.tell()
+        if min(shape, default=0) < 0 or math.prod(shape) * dtype.itemsize != size:
+            raise ValueError(f"{name} has {size:,} bytes, which are not its shape {shape}")
+        yield shape, member
+
+
 def _matrix_blocks(archive: zipfile.ZipFile) -> Iterator[NDArray[np.bool_]]:
     """Yield the bool matrix in blocks of rows: `np.load` would unpack it whole, a byte a neuron."""
-    with archive.open("matrix.npy") as member:
-        np.lib.format.read_magic(member)
-        shape, fortran_order, dtype = np.lib.format.read_array_header_1_0(member)
-        if len(shape) != 2 or fortran_order or dtype != np.dtype(bool):
-            raise ValueError(f"matrix is {dtype} of shape {shape}")
+    with _open_array(archive, "matrix", np.dtype(bool)) as (shape, member):
         step = rows_in_block(shape[1])
         for start in range(0, shape[0], step):
             rows = min(step, shape[0] - start)
             data = member.read(rows * shape[1])
-            if len(data) != rows * shape[1]:
-                raise EOFError(f"ends in row {start + len(data) // max(1, shape[1])}")
             yield np.frombuffer(data, np.bool_).reshape(rows, shape[1])

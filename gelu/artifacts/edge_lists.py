@@ -5,6 +5,7 @@ for block in read_edge_blocks(path, geometry):
 """
 
 import re
+import sys
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -44,9 +45,11 @@ def read_edge_blocks(
 
     The first line decides whether there are weights. Raises `UserError` naming the first line that
     is not `source target` or `source target weight`, or is no edge from one layer to the next.
-    progress: told the bytes of each block.
+    A list in which some neurons have more edges than others, which the writers make none of, is
+    noted on stderr: it may have been cut. progress: told the bytes of each block.
     """
     line_number, columns = 1, 0
+    n_edges = np.zeros(geometry.n_neurons, np.int64)
     with path.open("rb") as file:
         while chunk := file.read(EDGE_CHUNK_BYTES) + file.readline():
             progress(len(chunk))
@@ -59,7 +62,19 @@ def read_edge_blocks(
             )
             _check_edges(path, block, geometry, line_number)
             line_number += len(fields)
+            n_edges += np.bincount(block.sources, minlength=geometry.n_neurons)
             yield block
+    _note_uneven(path, n_edges[: -geometry.d_mlp])
+
+
+def _note_uneven(path: Path, n_edges: NDArray[np.int64]) -> None:
+    """Say where an edge list does not give every neuron as many edges; n_edges: of each one."""
+    if n_edges.size and n_edges.min() < n_edges.max():
+        print(
+            f"note: {path}: neurons have {n_edges.min()} to {n_edges.max()} edges; a list of these "
+            "scripts has as many for each, so this one may be cut short",
+            file=sys.stderr,
+        )
 
 
 def _edge_columns(path: Path, chunk: bytes) -> int:
@@ -95,7 +110,9 @@ def _parse_uniform(chunk: bytes, columns: int) -> NDArray[Any] | None:
     if len(numbers) != len(separators) or not np.isfinite(numbers).all():
         return None
     fields = numbers.reshape(-1, columns)
-    return fields if columns == 2 or (fields[:, :2] % 1 == 0).all() else None
+    ids = fields[:, :2]
+    # As floats, ids beyond are not exact, let alone neurons.
+    return fields if columns == 2 or ((ids % 1 == 0).all() and (ids < 1e15).all()) else None
 
 
 def _parse_lines(path: Path, chunk: bytes, columns: int, line_number: int) -> NDArray[np.float64]:

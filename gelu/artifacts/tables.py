@@ -1,42 +1,106 @@
 """Reading the tables: the dataset, and the neurons' own."""
 
-import json
-from collections.abc import Iterable
+import re
+import warnings
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from gelu import safe_json
+from gelu.artifacts.csv_safe import undo_csv_safe
 from gelu.artifacts.files import read_text
 from gelu.artifacts.writers import ATTRIBUTES, FREQUENCY, Artifacts
 from gelu.cli import UserError
+from gelu.csv_records import Record, csv_records, whole_records
 from gelu.models import Geometry
 
 if TYPE_CHECKING:
     import pandas as pd
 
 TEXT_COLUMNS = ("input_text", "output", "context_token")
+REQUIRED = ("sample_id", "prompt_sample_idx", "token_position", "output")
+WHOLE_NUMBERS = (
+    "sample_id",
+    "prompt_sample_idx",
+    "token_position",
+    "output_id",
+    "number_of_active_neurons",
+    "prompt_idx",
+    "context_token_id",
+    "absolute_position",
+)
+LAYER_COUNT = re.compile("layer_(0|[1-9][0-9]{0,8})_num_active_neurons")
+# A probability of 1 comes out of floating-point arithmetic as a little more.
+LARGEST_LOGPROB = 1e-4
+SHOWN = 60
 
 
 def read_dataset(path: Path) -> "pd.DataFrame":
-    """Return the dataset's table, text columns as text, whatever the tokens are."""
+    """Return the dataset's table, text columns as text, whatever the tokens are.
+
+    Columns may be missing but for `REQUIRED`, and further ones are kept. Raises `UserError` for
+    what cannot be, naming the row: numbers that are none or negative, a sample or a token of a
+    completion that stands there twice, counts that do not add up, a text that disagrees with its
+    id. What `--csv_safe` put before texts is taken off.
+    """
+    table = undo_csv_safe(_read_csv(path, "a dataset CSV", TEXT_COLUMNS), path)
+    _require_columns(path, table, REQUIRED)
+    counts = [name for name in table.columns if LAYER_COUNT.fullmatch(name)]
+    _require_whole_numbers(path, table, [*WHOLE_NUMBERS, *counts])
+    _require_logprobs(path, table)
+    _refuse_repeated(path, table, ["sample_id"])
+    _refuse_repeated(path, table, ["prompt_idx", "prompt_sample_idx", "token_position"])
+    _require_sums(path, table, counts)
+    _require_one_text(path, table, "prompt_idx", "input_text")
+    _require_one_text(path, table, "output_id", "output")
+    _require_one_text(path, table, "context_token_id", "context_token")
+    return table
+
+
+def layers_stated(table: "pd.DataFrame") -> list[int]:
+    """Return the layers whose active neurons a dataset's table counts, ascending."""
+    found = [LAYER_COUNT.fullmatch(name) for name in table.columns]
+    return sorted(int(match[1]) for match in found if match)
+
+
+def _read_csv(path: Path, what: str, texts: Iterable[str]) -> "pd.DataFrame":
+    """Return a table, the columns `texts` as text and others as their cells look."""
     import pandas as pd
 
+    _require_distinct_names(path)
     try:
-        table = pd.read_csv(
-            path,
-            keep_default_na=False,
-            dtype=dict.fromkeys(TEXT_COLUMNS, str),
-            encoding="utf-8",
-            low_memory=False,
-        )
-    except (ValueError, OSError) as error:  # pandas' parser and decoding errors are ValueErrors
-        raise UserError(f"{path}: not a dataset CSV ({error})") from None
-    _require_columns(path, table, ("sample_id", "prompt_sample_idx", "token_position", "output"))
-    if table["sample_id"].duplicated().any():
-        twice = table.loc[table["sample_id"].duplicated(), "sample_id"].iloc[0]
-        raise UserError(f"{path}: sample_id {twice} stands in more than one row")
+        with warnings.catch_warnings():
+            # pandas cuts rows that are longer than the header, with no more than a warning.
+            warnings.simplefilter("error", pd.errors.ParserWarning)
+            table = pd.read_csv(
+                path,
+                keep_default_na=False,
+                dtype=dict.fromkeys(texts, str),
+                encoding="utf-8",
+                index_col=False,
+                low_memory=False,
+            )
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path}: not {what}: no UTF-8 ({error.reason})") from None
+    except (ValueError, pd.errors.ParserWarning) as error:  # pandas' errors are ValueErrors
+        raise UserError(f"{path}: not {what} ({error})") from None
+    for name in texts:
+        if name in table.columns and table[name].isna().any():
+            row = int(table[name].isna().to_numpy().argmax()) + 1
+            raise UserError(f"{path}, row {row}: has fewer fields than the header")
     return table
+
+
+def _require_distinct_names(path: Path) -> None:
+    # pandas would rename the second of two columns of one name.
+    with path.open("rb") as file:
+        header = file.readline().decode("utf-8-sig", "replace")
+    names = next(csv_records(header, path), Record(1, [])).fields
+    for name in names:
+        if names.count(name) > 1:
+            raise UserError(f"{path}: the column {ascii(name)[:SHOWN]} stands there twice")
 
 
 def _require_columns(path: Path, table: "pd.DataFrame", names: Iterable[str]) -> None:
@@ -45,33 +109,131 @@ def _require_columns(path: Path, table: "pd.DataFrame", names: Iterable[str]) ->
         raise UserError(f"{path}: the column {missing[0]} is missing")
 
 
+def _require_whole_numbers(path: Path, table: "pd.DataFrame", names: Iterable[str]) -> None:
+    """Raise `UserError` for a column with anything but whole numbers of 0 or more."""
+    for name in names:
+        if name not in table.columns or len(table) == 0:
+            continue
+        if table[name].dtype.kind != "i" or int(table[name].min()) < 0:
+            place, cell = _find_cell(path, name, _is_whole_number)
+            raise UserError(f"{place}: {name} is {cell}; a whole number of 0 or more is needed")
+
+
+def _is_whole_number(cell: str) -> bool:
+    return re.fullmatch(r"\s*\+?[0-9]{1,18}\s*", cell, re.ASCII) is not None
+
+
+def _require_logprobs(path: Path, table: "pd.DataFrame") -> None:
+    name = "output_logprob"
+    if name not in table.columns or len(table) == 0:
+        return
+    column = table[name]
+    if column.dtype.kind not in "if" or not column.between(-np.inf, LARGEST_LOGPROB, "right").all():
+        place, cell = _find_cell(path, name, _is_logprob)
+        raise UserError(f"{place}: {name} is {cell}; the log of a probability is needed")
+
+
+def _is_logprob(cell: str) -> bool:
+    try:
+        return -np.inf < float(cell) <= LARGEST_LOGPROB
+    except ValueError:
+        return False
+
+
+def _find_cell(path: Path, column: str, is_right: Callable[[str], bool]) -> tuple[str, str]:
+    """Return where a column's first wrong cell stands, and what it holds; ("path", "") for none.
+
+    Slow: the table has been read already, and is known to have one.
+    """
+    records = csv_records(read_text(path), path)
+    names = next(records, Record(1, [])).fields
+    place_of = names.index(column)
+    for place, fields in whole_records(records, len(names), path):
+        if not is_right(fields[place_of]):
+            return place, ascii(fields[place_of])[:SHOWN]
+    return str(path), "of no readable kind"
+
+
+def _refuse_repeated(path: Path, table: "pd.DataFrame", names: list[str]) -> None:
+    if set(names) <= set(table.columns) and (repeated := table.duplicated(names).to_numpy()).any():
+        row = int(repeated.argmax())
+        shown = ", ".join(f"{name} {table[name].iloc[row]}" for name in names)
+        raise UserError(f"{path}: {shown} stands in more than one row, again in row {row + 1}")
+
+
+def _require_sums(path: Path, table: "pd.DataFrame", counts: list[str]) -> None:
+    name = "number_of_active_neurons"
+    if name not in table.columns or not counts:
+        return
+    wrong = (table[counts].sum(axis=1) != table[name]).to_numpy()
+    if wrong.any():
+        row = int(wrong.argmax())
+        raise UserError(
+            f"{path}, row {row + 1}: {name} is {table[name].iloc[row]}, its layers' sum is "
+            f"{table[counts].iloc[row].sum()}"
+        )
+
+
+def _require_one_text(path: Path, table: "pd.DataFrame", number: str, text: str) -> None:
+    """Raise `UserError` where rows of one number, such as a token's id, have several texts."""
+    if not {number, text} <= set(table.columns):
+        return
+    pairs = table[[number, text]].drop_duplicates()
+    if (repeated := pairs[number].duplicated()).any():
+        row = int(pairs.index[repeated][0])
+        raise UserError(
+            f"{path}, row {row + 1}: {text} is not the one that {number} "
+            f"{table[number].iloc[row]} has in another row"
+        )
+
+
 def read_geometry_table(path: Path) -> Geometry:
     """Return the geometry that a neuron attributes or frequency file lists (n_embd, n_positions 0).
 
     Raises `UserError` where the rows are not every neuron of every layer, by id.
     """
-    import pandas as pd
-
-    try:
-        table = pd.read_csv(path)
-    except (ValueError, OSError) as error:
-        raise UserError(f"{path}: not a neuron table ({error})") from None
+    table = _read_csv(path, "a neuron table", ())
     _require_columns(path, table, ("layer", "dimension"))
-    layers, dimensions = table["layer"].to_numpy(), table["dimension"].to_numpy()
-    if len(table) == 0 or layers.dtype.kind != "i" or dimensions.dtype.kind != "i":
+    if len(table) == 0:
         raise UserError(f"{path}: layer and dimension must be whole numbers, in at least one row")
+    _require_whole_numbers(path, table, ("node_id", "neuron_id", "layer", "dimension"))
+    layers, dimensions = table["layer"].to_numpy(), table["dimension"].to_numpy()
     n_layer, d_mlp = int(layers.max()) + 1, int(dimensions.max()) + 1
     ids = np.arange(len(table))
-    if len(table) != n_layer * d_mlp or (layers * d_mlp + dimensions != ids).any():
-        raise UserError(f"{path}: the rows are not every neuron of {n_layer} layers, in order")
+    wrong = (layers != ids // d_mlp) | (dimensions != ids % d_mlp)
+    for name in {"node_id", "neuron_id"} & set(table.columns):
+        wrong |= table[name].to_numpy() != ids
+    if len(table) != n_layer * d_mlp or wrong.any():
+        row = int(wrong.argmax()) + 1 if wrong.any() else len(table)
+        raise UserError(
+            f"{path}: the rows are not every neuron of {n_layer} layers, in order (see row {row})"
+        )
     return Geometry(n_layer, 0, d_mlp, 0)
 
 
 def find_geometry(folder: Path, model: str) -> Geometry | None:
-    """Return the geometry that a folder's own neuron tables state, None where it has none."""
+    """Return the geometry that a folder's own neuron tables state, None where it has none.
+
+    Raises `UserError` where two of them disagree.
+    """
     files = Artifacts(folder, model)
     tables = [files.path(ending) for ending in (FREQUENCY, ATTRIBUTES)]
-    return next((read_geometry_table(path) for path in tables if path.is_file()), None)
+    return agreed_geometry({path: read_geometry_table(path) for path in tables if path.is_file()})
+
+
+def agreed_geometry(stated: Mapping[Path, Geometry | None]) -> Geometry | None:
+    """Return the geometry that these paths state, None where none states one.
+
+    Raises `UserError` where two of them disagree.
+    """
+    found = [(path, geometry) for path, geometry in stated.items() if geometry]
+    for path, geometry in found[1:]:
+        if geometry != found[0][1]:
+            raise UserError(
+                f"{path}: has {geometry.n_layer} layers of {geometry.d_mlp} neurons, "
+                f"{found[0][0]} has others: they are of two models"
+            )
+    return found[0][1] if found else None
 
 
 def read_document(path: Path) -> dict[str, Any] | None:
@@ -79,7 +241,7 @@ def read_document(path: Path) -> dict[str, Any] | None:
     if not path.is_file():
         return None
     try:
-        content = json.loads(read_text(path))
+        content = safe_json.parse(read_text(path))
     except ValueError as error:
         raise UserError(f"{path}: not a JSON file ({error})") from None
     if not isinstance(content, dict):

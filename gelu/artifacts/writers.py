@@ -19,6 +19,7 @@ from typing import IO, TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gelu.artifacts.csv_safe import make_csv_safe
 from gelu.artifacts.files import complete_file, write_bytes
 from gelu.models import Geometry
 
@@ -66,10 +67,14 @@ TEMPERATURE_PICTURE = "temperature_study.png"
 
 @dataclass(frozen=True)
 class Artifacts:
-    """The files of one model in one folder; `model` is the model's artifact name."""
+    """The files of one model in one folder; `model` is the model's artifact name.
+
+    csv_safe: texts in its dataset are guarded against spreadsheets (`gelu.artifacts.csv_safe`).
+    """
 
     folder: Path
     model: str
+    csv_safe: bool = False
 
     def path(self, ending: str) -> Path:
         """Return the path of `{m}_ending`."""
@@ -100,7 +105,7 @@ class Artifacts:
 
             def add(part: "pd.DataFrame") -> None:
                 nonlocal first
-                _write_rows(file, part, header=first)
+                _write_rows(file, part, first, self.csv_safe)
                 first = False
 
             yield add
@@ -234,14 +239,19 @@ def _write_all(file: IO[bytes], data: memoryview) -> None:
     file.write(data)
 
 
-def write_table(path: Path, table: "pd.DataFrame") -> Path:
-    """Write a table as CSV: the columns' names, then its rows. A missing value is an empty cell."""
+def write_table(path: Path, table: "pd.DataFrame", csv_safe: bool = False) -> Path:
+    """Write a table as CSV: the columns' names, then its rows. A missing value is an empty cell.
+
+    csv_safe: guard its texts against spreadsheets.
+    """
     with complete_file(path) as file:
-        _write_rows(file, table, header=True)
+        _write_rows(file, table, True, csv_safe)
     return path
 
 
-def _write_rows(file: IO[bytes], table: "pd.DataFrame", header: bool) -> None:
+def _write_rows(file: IO[bytes], table: "pd.DataFrame", header: bool, csv_safe: bool) -> None:
+    if csv_safe:
+        table = make_csv_safe(table)
     if header:
         file.write((",".join(table.columns) + "\n").encode())
     # All text is quoted: a bare \r would otherwise read back as the end of a row.

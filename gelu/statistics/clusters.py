@@ -136,7 +136,7 @@ def _group(
     numbers = [n_clusters] if n_clusters else range(2, min(MOST_CLUSTERS, n_distinct - 1) + 1)
     best: tuple[float, KMeans] | None = None
     for number in numbers:
-        means = KMeans(min(number, n_distinct), n_init=4, random_state=seed)
+        means = KMeans(min(number, n_distinct), n_init=4, random_state=_short(seed))
         with _one_thread():
             means.fit(scores[part])
         split = 1 < len(np.unique(means.labels_)) < len(part)
@@ -154,7 +154,7 @@ def _lay_out(scores: NDArray[np.float64], seed: int) -> NDArray[np.float64]:
     from sklearn.manifold import TSNE
 
     perplexity = min(PERPLEXITY, (len(scores) - 1) / 3)
-    layout = TSNE(2, perplexity=perplexity, init="pca", random_state=seed)
+    layout = TSNE(2, perplexity=perplexity, init="pca", random_state=_short(seed))
     with _one_thread():
         return np.asarray(layout.fit_transform(scores), np.float64)
 
@@ -204,3 +204,8 @@ def _agreement(samples: Samples, codes: NDArray[np.int64]) -> dict[str, dict[str
         }
         for name, values in labels.items()
     }
+
+
+def _short(seed: int) -> int:
+    """Return a seed of 32 bits, which is all that scikit-learn takes; short ones as they are."""
+    return seed if seed < 1 << 32 else int(np.random.SeedSequence(seed).generate_state(1)[0])

@@ -1,0 +1,76 @@
+"""Read files as the scripts do and say how that went; a process of its own, so that it can be
+measured.
+
+    python -m tests.read_hostile_files < manifest.json      # [[kind, path], ...]
+
+Prints a JSON list: for each file the refusal (None where it was read), the seconds it took and the
+most memory in bytes that the process has held until then.
+"""
+
+import io
+import json
+import resource
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from gelu.artifacts import read_activations, read_dataset, read_document, read_geometry_table
+from gelu.cli import UserError
+from gelu.models import SHIPPED_FOLDER, find_model, load_model, load_tokenizer, read_geometry
+
+N_NEURONS = 4096
+
+
+def _read_model(path: Path) -> None:
+    source = find_model(str(path))
+    read_geometry(source)
+    load_tokenizer(source)
+    load_model(source, "cpu")
+
+
+READERS: dict[str, Callable[[Path], Any]] = {
+    "activations": lambda path: read_activations(path, N_NEURONS),
+    "dataset": read_dataset,
+    "document": read_document,
+    "model": _read_model,
+    "neurons": read_geometry_table,
+}
+
+
+def _attempt(kind: str, path: Path) -> dict[str, Any]:
+    start = time.perf_counter()
+    try:
+        READERS[kind](path)
+        refusal = None
+    except UserError as error:
+        refusal = str(error)
+    return {
+        "refusal": refusal,
+        "seconds": time.perf_counter() - start,
+        "bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+    }
+
+
+def main() -> None:
+    """Read every file of the manifest."""
+    manifest = json.load(sys.stdin)
+    if any(kind == "model" for kind, _ in manifest):
+        _import_torch()
+    print(json.dumps([_attempt(kind, Path(path)) for kind, path in manifest]))
+
+
+def _import_torch() -> None:
+    """Import all that loading a model imports, which is not what is measured."""
+    import torch
+
+    file = io.BytesIO()
+    torch.save({"a": torch.zeros(1)}, file)
+    file.seek(0)
+    torch.load(file, weights_only=True)
+    _read_model(SHIPPED_FOLDER)
+
+
+if __name__ == "__main__":
+    main()
