@@ -27,7 +27,7 @@ from gelu.learning.scores import (
 )
 from gelu.models import Geometry
 from gelu.packed import PackedActivations
-from gelu.splits import interval
+from gelu.splits import Parts, interval
 
 BASELINES = ("base_rate", "token", "two_tokens")
 LEARNED = ("learned", "learned_token_only", "learned_position_only")
@@ -36,24 +36,6 @@ KINDS = ("token", "position", "context", "unpredicted", "constant")
 # Of what the learned predictor saves, the share that one input alone must save to count as deciding
 # the neuron; and the share of the base rate's loss that it must save at all.
 DECIDING_SHARE, PREDICTED_SHARE = 0.8, 0.1
-
-
-@dataclass(frozen=True)
-class Parts:
-    """Rows of the samples: learn and validate together are the training prompts' samples.
-
-    held_out_groups: (m,), the prompts 0..G-1 of the rows `held_out`.
-    """
-
-    learn: NDArray[np.int64]
-    validate: NDArray[np.int64]
-    held_out: NDArray[np.int64]
-    held_out_groups: NDArray[np.int64]
-
-    @property
-    def training(self) -> NDArray[np.int64]:
-        """The rows of all training prompts."""
-        return np.sort(np.concatenate([self.learn, self.validate]))
 
 
 @dataclass(frozen=True)
