@@ -3,12 +3,14 @@
 history = token_history(samples, encode, 8)       # (n, 8): the context token, the one before, ...
 """
 
+import sys
 from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gelu.cli import UserError
+from gelu.models import ModelSource, load_tokenizer
 from gelu.statistics.samples import Samples
 
 NO_TOKEN = -1
@@ -57,3 +59,20 @@ def _require_same_context(
             f"{stated[row]}, the tokenizer of --model_type says {found[row]}: name the model that "
             "made the dataset"
         )
+
+
+def prompt_encoder(
+    source: ModelSource, skipped: dict[str, str]
+) -> Callable[[str], Sequence[int]] | None:
+    """Return a function that gives a prompt's token ids; None where the tokenizer is not at hand.
+
+    That is then noted in `skipped` and on stderr.
+    """
+    try:
+        tokenizer = load_tokenizer(source)
+    except UserError as error:
+        reason = f"of a prompt only its last token is known ({error})"
+        print(f"note: {reason}", file=sys.stderr)
+        skipped["tokens of the prompts"] = reason
+        return None
+    return lambda text: tokenizer.encode(text, add_special_tokens=False).ids

@@ -32,10 +32,10 @@ from gelu.splits import Parts, interval
 BASELINES = ("base_rate", "token", "two_tokens")
 LEARNED = ("learned", "learned_token_only", "learned_position_only")
 PREDICTORS = BASELINES + LEARNED
-KINDS = ("token", "position", "context", "unpredicted", "constant")
+KINDS = ("token", "mostly_token", "position", "context", "unpredicted", "constant")
 # Of what the learned predictor saves, the share that one input alone must save to count as deciding
-# the neuron; and the share of the base rate's loss that it must save at all.
-DECIDING_SHARE, PREDICTED_SHARE = 0.8, 0.1
+# the neuron, or most of it; and the share of the base rate's loss that it must save at all.
+DECIDING_SHARE, MOST_SHARE, PREDICTED_SHARE = 0.8, 0.5, 0.1
 
 
 @dataclass(frozen=True)
@@ -259,6 +259,7 @@ def neuron_table(measured: Measured, geometry: Geometry) -> pd.DataFrame:
         "dimension": ids % geometry.d_mlp,
         "decided_by": decided_by(measured),
         "frequency_held_out": measured.frequency,
+        **shares_alone(measured),
     }
     for name, values in (
         ("log_loss_bits", measured.loss),
@@ -274,21 +275,37 @@ def neuron_table(measured: Measured, geometry: Geometry) -> pd.DataFrame:
 def decided_by(measured: Measured) -> NDArray[np.str_]:
     """Return what decides each neuron, one of `KINDS`, (n_neurons,).
 
-    token, position: the network saves `DECIDING_SHARE` of what it saves over the base rate when it
-    is shown the newest token, or the position, alone (position, where both do: a neuron of the
-    first position also follows from the first token). context: it needs more than either alone.
-    unpredicted: it saves less than `PREDICTED_SHARE` of the base rate's loss. constant: always or
-    never active in held-out samples.
+    token, position: `DECIDING_SHARE` of what the network saves over the base rate is also saved
+    without the rest of the text (position, where both do: a neuron of the first position also
+    follows from the first token); mostly_token: at least `MOST_SHARE`. context: less than that.
+    unpredicted: the network saves less than `PREDICTED_SHARE` of the base rate's loss. constant:
+    always or never active in held-out samples.
+    """
+    base, learned = (measured.loss[PREDICTORS.index(name)] for name in ("base_rate", "learned"))
+    token, position = shares_alone(measured).values()
+    kinds = np.full(len(base), "context", dtype="U12")
+    kinds[token >= MOST_SHARE] = "mostly_token"
+    kinds[token >= DECIDING_SHARE] = "token"
+    kinds[position >= DECIDING_SHARE] = "position"
+    kinds[base - learned < PREDICTED_SHARE * base] = "unpredicted"
+    kinds[(measured.frequency == 0) | (measured.frequency == 1)] = "constant"
+    return kinds
+
+
+def shares_alone(measured: Measured) -> dict[str, NDArray[np.float64]]:
+    """Return how much of what the network saves the token alone, and the position alone, saves.
+
+    Two arrays (n_neurons,), 1 for all of it, NaN where the network saves nothing. The token's is
+    that of counting or of the network that is shown nothing else, whichever is better.
     """
     loss = dict(zip(PREDICTORS, measured.loss, strict=True))
     saved = loss["base_rate"] - loss["learned"]
-    kinds = np.full(len(saved), "context", dtype="U11")
-    for kind in ("token", "position"):
-        alone = loss["base_rate"] - loss[f"learned_{kind}_only"]
-        kinds[alone >= DECIDING_SHARE * saved] = kind
-    kinds[saved < PREDICTED_SHARE * loss["base_rate"]] = "unpredicted"
-    kinds[(measured.frequency == 0) | (measured.frequency == 1)] = "constant"
-    return kinds
+    saved = np.where(saved > 0, saved, np.nan)
+    token = np.minimum(loss["token"], loss["learned_token_only"])
+    return {
+        "share_token": (loss["base_rate"] - token) / saved,
+        "share_position": (loss["base_rate"] - loss["learned_position_only"]) / saved,
+    }
 
 
 def reliability_table(measured: Measured) -> pd.DataFrame:
