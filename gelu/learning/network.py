@@ -13,7 +13,7 @@ one network also says how much the newest token alone, and the position alone, w
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import torch
@@ -176,7 +176,9 @@ def train(
         optimiser, training.learning_rate, total_steps=training.epochs * n_batches
     )
     losses: list[float] = []
-    best: dict[str, Any] = {}
+    # The base rates are where it starts, and what is left where there is nothing to learn.
+    best = _copy(network)
+    least = mean_loss(network, inputs, activations, validate)
     for _ in range(training.epochs):
         network.train()
         for rows in np.array_split(rng.permutation(learn), n_batches):
@@ -184,13 +186,17 @@ def train(
             schedule.step()
             done(len(rows))
         losses.append(mean_loss(network, inputs, activations, validate))
-        if losses[-1] == min(losses):
-            best = {name: value.clone() for name, value in network.state_dict().items()}
+        if losses[-1] < least:
+            best, least = _copy(network), losses[-1]
         if len(losses) - 1 - int(np.argmin(losses)) >= training.patience:
             break
     network.load_state_dict(best)
     network.eval()
     return losses
+
+
+def _copy(network: ActivationNetwork) -> dict[str, torch.Tensor]:
+    return {name: value.clone() for name, value in network.state_dict().items()}
 
 
 def _step(

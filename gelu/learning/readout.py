@@ -129,7 +129,9 @@ def fit_readout(
         optimiser, fitting.learning_rate, total_steps=fitting.epochs * n_batches
     )
     truth = torch.from_numpy(classes)
-    best, best_loss, best_epoch = _copy(readout), np.inf, 0
+    # The unigram is where it starts, and what is left where there is nothing to learn.
+    best, best_epoch = _copy(readout), 0
+    best_loss = _mean_loss(readout, activations, classes, validate)
     for epoch in range(fitting.epochs):
         readout.train()
         for rows in np.array_split(rng.permutation(learn), n_batches):
