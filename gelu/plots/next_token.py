@@ -75,7 +75,7 @@ def _bits(axes: Axes, rows: pd.DataFrame) -> None:
     values = rows["cross_entropy_bits"].to_numpy(float)
     axes.barh(places, values, 0.6, color=_colours(rows), **_errors(rows, "cross_entropy_bits"))
     highs = np.nan_to_num(rows["cross_entropy_bits_high"].to_numpy(float))
-    for place, value, high in zip(places, values, np.maximum(values, highs), strict=True):
+    for place, value, high in zip(places.tolist(), values, np.maximum(values, highs), strict=True):
         write(axes, high, place, f"{value:.2f}", (8, 0))
     axes.set_ylim(len(rows) - 0.5, -0.5)
     axes.set_xlim(0, float(np.nanmax(values)) * 1.18)
@@ -89,7 +89,7 @@ def _hits(axes: Axes, rows: pd.DataFrame) -> None:
     for measure, width, alpha in (("top5", 0.6, 0.35), ("top1", 0.6, 1.0)):
         values = rows[measure].to_numpy(float)
         axes.barh(places, np.nan_to_num(values), width, color=_colours(rows), alpha=alpha)
-    for place, first, five in zip(places, rows["top1"], rows["top5"], strict=True):
+    for place, first, five in zip(places.tolist(), rows["top1"], rows["top5"], strict=True):
         text = "unknown without the model" if np.isnan(first) else f"{first:.0%}, {five:.0%}"
         write(axes, 0 if np.isnan(five) else five, place, text, (8, 0))
     axes.set_ylim(len(rows) - 0.5, -0.5)
