@@ -31,7 +31,7 @@ LEAST_NEURONS, MOST_NEURONS = 3, 300
 LEAST_ACTIVE, MOST_ACTIVE = 10, 0.5  # samples; share of the samples
 LEAST_PHI, LEAST_RECALL = 0.2, 0.5  # for a neuron to belong to a pattern
 REFINEMENTS = 6
-MOST_CANDIDATES = 600
+MOST_CANDIDATES = 2_400
 ALIKE = 0.6  # Jaccard index from which two candidates are one
 LEAST_SHARE_NEW = 0.5  # of the cells that a pattern explains, not explained before it
 PAIR_PRODUCTS = 4e12  # of neurons' activities, that finding associations may take
@@ -162,25 +162,40 @@ def candidate_groups(associations: scipy.sparse.csr_array) -> list[NDArray[np.in
     A group is a neuron and all whose phi with it reaches the height. Those with the largest sum of
     phi come first, `MOST_CANDIDATES` in all.
     """
-    groups: list[NDArray[np.int64]] = []
-    groups_of: list[list[int]] = [[] for _ in range(associations.shape[0])]
+    kept = _Unlike(associations.shape[0])
     for height in HEIGHTS:
         cut = associations.multiply(associations >= height).tocsr()
         cut.eliminate_zeros()
         cut.sort_indices()
         sizes = np.diff(cut.indptr)
         order = np.argsort(-np.asarray(cut.sum(axis=1)).ravel(), kind="stable")
-        room = len(groups) + MOST_CANDIDATES // len(HEIGHTS)
+        room = len(kept.groups) + MOST_CANDIDATES // len(HEIGHTS)
         for seed in order[sizes[order] >= LEAST_NEURONS].tolist():
-            if len(groups) >= room:
+            if len(kept.groups) >= room:
                 break
             group = cut.indices[cut.indptr[seed] : cut.indptr[seed + 1]].astype(np.int64)
-            if any(jaccard(groups[other], group) >= ALIKE for other in groups_of[seed]):
-                continue
-            for neuron in group.tolist():
-                groups_of[neuron].append(len(groups))
-            groups.append(group[:MOST_NEURONS])
-    return groups
+            kept.add(group[:MOST_NEURONS])
+    return kept.groups
+
+
+class _Unlike:
+    """Groups of which no two are `ALIKE`: one that is like an earlier one is not added."""
+
+    def __init__(self, n_rows: int) -> None:
+        self.groups: list[NDArray[np.int64]] = []
+        self._groups_of: list[list[int]] = [[] for _ in range(n_rows)]
+
+    def add(self, group: NDArray[np.int64]) -> None:
+        """Add the group, ascending, if it is new."""
+        shared = np.zeros(len(self.groups), np.int64)
+        for row in group.tolist():
+            np.add.at(shared, self._groups_of[row], 1)
+        sizes = np.array([len(other) for other in self.groups], np.int64)
+        if (shared >= ALIKE * (sizes + len(group) - shared)).any():
+            return
+        for row in group.tolist():
+            self._groups_of[row].append(len(self.groups))
+        self.groups.append(group)
 
 
 def refine(
@@ -199,18 +214,19 @@ def refine(
         if not groups:
             break
         refined = _refined(activations, tokens, eligible, spread, groups)
-        same = [
-            np.array_equal(new, group) for new, group in zip(refined, groups, strict=True)
-        ]
-        finished += [group for group, stays in zip(groups, same, strict=True) if stays]
-        moving = [group for group, stays in zip(refined, same, strict=True) if not stays]
-        groups = _distinct([group for group in moving if len(group) >= LEAST_NEURONS])
-    return _distinct(finished + groups)
+        pairs = list(zip(refined, groups, strict=True))
+        finished += [new for new, group in pairs if np.array_equal(new, group)]
+        moving = [new for new, group in pairs if not np.array_equal(new, group)]
+        groups = _distinct([new for new in moving if len(new) >= LEAST_NEURONS], len(eligible))
+    return _distinct(finished + groups, len(eligible))
 
 
-def _distinct(groups: list[NDArray[np.int64]]) -> list[NDArray[np.int64]]:
-    """Return the groups without repetitions."""
-    return list({group.tobytes(): group for group in groups}.values())
+def _distinct(groups: list[NDArray[np.int64]], n_rows: int) -> list[NDArray[np.int64]]:
+    """Return the groups without those that are like an earlier one."""
+    unlike = _Unlike(n_rows)
+    for group in groups:
+        unlike.add(group)
+    return unlike.groups
 
 
 def _refined(
