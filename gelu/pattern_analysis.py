@@ -228,13 +228,13 @@ def _neuron_table(samples: Samples, study: Study, on: NDArray[np.bool_]) -> pd.D
 
 def _described(
     samples: Samples,
-    row: dict[str, Any],
+    row: dict[Any, Any],
     neurons: pd.DataFrame,
     found: Meaning,
     counts: NDArray[np.int64],
     threshold: int,
 ) -> dict[str, Any]:
-    """Return one pattern as plain values: its row, neurons, tokens, prompts, positions, contexts."""
+    """Return one pattern and all that belongs to it, as plain values."""
     number = row["pattern"]
     own = neurons[neurons["pattern"] == number].drop(columns="pattern")
     own_tokens = found.tokens[found.tokens["pattern"] == number].drop(columns="pattern")

@@ -238,10 +238,12 @@ def _refined(
 ) -> list[NDArray[np.int64]]:
     """Return each group's next neurons, those that fire in most of its samples and seldom else."""
     on = np.empty((len(activations), len(groups)), np.float32)
+    # Chance over all samples alike: token by token it takes most of the time and changes little.
+    alike = ByToken.of(np.zeros(len(activations), np.int64))
     own: list[tuple[NDArray[np.float64], NDArray[np.float64]]] = []
     for number, group in enumerate(groups):
         active = activations.columns(eligible[group])
-        threshold, _ = best_threshold(active, tokens)
+        threshold, _ = best_threshold(active, alike)
         counts = active.sum(axis=1)
         on[:, number] = counts >= threshold
         own.append(_own_fit(active, counts, threshold, tokens, spread[group]))
