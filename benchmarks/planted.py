@@ -53,7 +53,9 @@ def planted(
     active = _background(rng, n, n_neurons, first)
     _add_token_groups(rng, active, tokens, token_groups)
     patterns = _neurons(rng, n_neurons - 10 * token_groups, sizes, overlap)
-    on = np.stack([_states(rng, first, share_on) for _ in patterns], axis=1)
+    on = np.zeros((n, len(patterns)), bool)
+    for column in range(len(patterns)):
+        on[:, column] = _states(rng, first, share_on)
     if by_token:
         on &= (tokens % 10 == 0)[:, None] | (rng.random(on.shape) < 0.5)
     for column, neurons in enumerate(patterns):

@@ -158,7 +158,8 @@ def _pattern_columns(n_layer: int) -> list[str]:
     columns += [f"layer_{layer}_neurons" for layer in range(n_layer)]
     columns += ["n_on", "share_on", "n_prompts_on", "found_in", "likeness_other_half"]
     columns += ["n_on_held_out", "cells_explained", "cells_by_chance"]
-    columns += ["share_beyond_tokens", "share_low", "share_high", "p_value", "q_value"]
+    columns += ["surprise_bits", "share_beyond_tokens", "share_low", "share_high"]
+    columns += ["p_value", "q_value"]
     for role in ROLES:
         columns += [f"{role}_token", f"{role}_token_lift", f"{role}_token_q_value"]
     columns += ["range_start", "range_end", "range_lift", "range_q_value"]
@@ -172,6 +173,7 @@ def _test_columns(one: Tested) -> dict[str, Any]:
         "n_on_held_out": one.n_on,
         "cells_explained": one.explained,
         "cells_by_chance": one.by_chance,
+        "surprise_bits": one.surprise_bits,
         "share_beyond_tokens": one.share_beyond,
         "share_low": one.low,
         "share_high": one.high,

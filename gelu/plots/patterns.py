@@ -24,6 +24,7 @@ from gelu.plots.figures import FAINT_INK, INK, draw_line, points
 from gelu.plots.text import drawable, shorten, show_spaces, text_width
 
 MOST_PATTERNS, CONTEXTS_EACH, TOKENS_EACH = 15, 3, 3
+LEAST_LIFT = 1.5  # of positions worth naming
 ROW, LINE, SMALL = 116, 24, 15
 NAME_ROOM, LAYERS_LEFT, LAYERS_WIDTH = 120, 175, 180
 SHARE_LEFT, SHARE_WIDTH = 395, 180
@@ -39,9 +40,10 @@ def patterns_figure(model: str, document: Mapping[str, Any]) -> Figure:
         return note_figure(model, "Neurons that fire together", reason)
     total = len(document["patterns"])
     subtitle = (
-        f"The first {len(patterns)} of {total} patterns, those that explain most first. A pattern "
-        "is on where its threshold of neurons or more are active. Token just read in blue; lift in "
-        "brackets, only what passes the test."
+        f"The first {len(patterns)} of {total} patterns, the most surprising first. A pattern is "
+        "on where so many of its neurons or more are active, in that share of the samples. Beyond "
+        "tokens: the share of what it explains that the token just read (blue) leaves open. "
+        "Brackets: lift, only of what passes the test."
     )
     height = TOP + 60 + ROW * len(patterns) + 80
     with chart(f"{model}: neurons that fire together", subtitle, height) as figure:
@@ -63,8 +65,8 @@ def _draw_name(figure: Figure, pattern: Mapping[str, Any], top: float) -> None:
     lines = [
         (f"{pattern['pattern']}", INK, HEADING),
         (f"{pattern['n_neurons']} neurons", FAINT_INK, SMALL),
-        (f"on at {pattern['threshold']}+", FAINT_INK, SMALL),
-        (f"{pattern['share_on']:.1%} of samples", FAINT_INK, SMALL),
+        (f"{pattern['threshold']} or more", FAINT_INK, SMALL),
+        (f"on {pattern['share_on']:.1%}", FAINT_INK, SMALL),
     ]
     for number, (text, colour, size) in enumerate(lines):
         baseline = top + 26 + number * LINE
@@ -126,7 +128,7 @@ def _draw_contexts(figure: Figure, pattern: Mapping[str, Any], top: float) -> No
         token = shorten(_flat(context["token"]), 200, SMALL)
         draw_line(figure, TOKEN_LEFT, baseline, token, SMALL, color=COLOURS[0], weight="bold")
         # Bold is wider than the regular letters that are measured.
-        left = TOKEN_LEFT + 1.2 * text_width(token, SMALL) + 2
+        left = TOKEN_LEFT + 1.13 * text_width(token, SMALL)
         after = shorten(_flat(context["after"]), WIDTH - MARGIN - left, SMALL)
         draw_line(figure, left, baseline, after, SMALL, color=FAINT_INK)
 
@@ -140,6 +142,8 @@ def goes_with(pattern: Mapping[str, Any]) -> str:
             named = ", ".join(f"{show_spaces(row['token'])} ({row['lift']:.1f})" for row in tokens)
             parts.append(f"{name}: {named}")
     for row in pattern["positions"][:1]:
+        if row["lift"] < LEAST_LIFT:
+            continue
         parts.append(
             f"positions {row['range_start']} to {row['range_end'] - 1} ({row['lift']:.1f})"
         )

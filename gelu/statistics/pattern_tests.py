@@ -62,10 +62,24 @@ class Tested:
     found_in: int = 0
     likeness: float = 0.0
 
+    @property
+    def surprise_bits(self) -> float:
+        """How far the cells explained are from those by chance, as the deviance of a Poisson count.
+
+        Half of the likelihood ratio statistic, in bits: a small pattern that never comes by chance
+        stands before a large one that explains twice what chance does. Cells of one sample are not
+        independent, so it orders patterns and is no test.
+        """
+        chance = max(self.by_chance, 1.0)
+        if self.explained <= chance:
+            return 0.0
+        ratio = self.explained / chance
+        return self.explained * float(np.log2(ratio)) - (self.explained - chance) / float(np.log(2))
+
 
 @dataclass(frozen=True)
 class Study:
-    """kept: what passes, what explains most beyond tokens first; n_found: in each half; n_tested:
+    """kept: what passes, the most surprising first; n_found: in each half; n_tested:
     patterns tested; n_searched: samples searched in each half; n_distinct: samples that differ;
     n_kept_permuted: patterns kept in each permuted data set; n_neurons_permuted: neurons in it."""
 
@@ -111,7 +125,7 @@ def study_patterns(
     small = tuple(half.first(MOST_SEARCHED) for half in halves)
     n_kept, n_neurons = _permuted(small, settings, done)
     return Study(
-        sorted(kept, key=lambda one: one.by_chance - one.explained),
+        sorted(kept, key=lambda one: -one.surprise_bits),
         n_found,
         len(tested),
         (len(small[0].tokens), len(small[1].tokens)),

@@ -29,7 +29,8 @@ from gelu.statistics.pattern_null import ByToken, best_threshold, cells_explaine
 HEIGHTS = (0.6, 0.45, 0.3, 0.2)
 LEAST_NEURONS, MOST_NEURONS = 3, 300
 LEAST_ACTIVE, MOST_ACTIVE = 10, 0.5  # samples; share of the samples
-LEAST_PHI, LEAST_RECALL = 0.2, 0.5  # for a neuron to belong to a pattern
+LEAST_PHI = 0.2  # beyond tokens, for two neurons to be associated, or a neuron to belong
+LEAST_RECALL, LEAST_EXCESS, LEAST_Z = 0.5, 0.4, 5.0  # for a neuron to belong; see _belongs
 REFINEMENTS = 6
 MOST_CANDIDATES = 2_400
 ALIKE = 0.6  # Jaccard index from which two candidates are one
@@ -240,7 +241,7 @@ def _refined(
     on = np.empty((len(activations), len(groups)), np.float32)
     # Chance over all samples alike: token by token it takes most of the time and changes little.
     alike = ByToken.of(np.zeros(len(activations), np.int64))
-    own: list[tuple[NDArray[np.float64], NDArray[np.float64]]] = []
+    own: list[NDArray[np.bool_]] = []
     for number, group in enumerate(groups):
         active = activations.columns(eligible[group])
         threshold, _ = best_threshold(active, alike)
@@ -249,18 +250,36 @@ def _refined(
         own.append(_own_fit(active, counts, threshold, tokens, spread[group]))
     centred = centre(on, tokens)
     length = np.sqrt((centred**2).sum(axis=0))
-    centred /= np.where(length > 0, length, np.inf)
-    n_on = np.maximum(on.sum(axis=0), 1)
-    belongs = np.empty((len(eligible), len(groups)), bool)
+    n_on = on.sum(axis=0)
+    member = np.empty((len(eligible), len(groups)), bool)
     for first in range(0, len(eligible), NEURONS_AT_A_TIME):
         places = slice(first, first + NEURONS_AT_A_TIME)
         active_ = activations.columns(eligible[places]).astype(np.float32).T
-        phi = (active_ @ centred) / spread[places, None]
-        belongs[places] = (phi >= LEAST_PHI) & ((active_ @ on) / n_on >= LEAST_RECALL)
+        lengths = spread[places, None] * length
+        member[places] = _belongs(active_ @ on, active_ @ centred, n_on, lengths, len(on))
     for number, group in enumerate(groups):
-        phi_own, recall_own = own[number]
-        belongs[group, number] = (phi_own >= LEAST_PHI) & (recall_own >= LEAST_RECALL)
-    return [np.flatnonzero(column)[:MOST_NEURONS] for column in belongs.T]
+        member[group, number] = own[number]
+    return [np.flatnonzero(column)[:MOST_NEURONS] for column in member.T]
+
+
+def _belongs(
+    both: NDArray[np.float32],
+    beyond: NDArray[np.float32],
+    n_on: NDArray[np.floating],
+    lengths: NDArray[np.floating],
+    n: int,
+) -> NDArray[np.bool_]:
+    """Return which neurons fire with a group, in most of its samples and more than elsewhere.
+
+    both: samples with group and neuron; beyond: how many more these are than the tokens of the
+    group's samples give; n_on: samples with the group; lengths: that beyond / lengths is phi. A
+    neuron that fires often correlates little with a rare group even if it never fails there, so a
+    share of the group's samples far above its tokens' does as well as a correlation.
+    """
+    phi = beyond / np.where(lengths > 0, lengths, np.inf)
+    n_on = np.maximum(n_on, 1)
+    strong = (phi >= LEAST_PHI) | (beyond / n_on >= LEAST_EXCESS)
+    return strong & (both / n_on >= LEAST_RECALL) & (phi * np.sqrt(n) >= LEAST_Z)
 
 
 def _own_fit(
@@ -269,17 +288,16 @@ def _own_fit(
     threshold: int,
     tokens: ByToken,
     spread: NDArray[np.float32],
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return phi and recall of a group's own neurons, each with the samples that the others alone
-    choose: a neuron that helps to choose them would always seem to belong. Each (k,)."""
+) -> NDArray[np.bool_]:
+    """Return which of a group's own neurons stay, each judged by the samples that the others alone
+    choose: a neuron that helps to choose them would always seem to belong. (k,)."""
     k = active.shape[1]
-    without = -(-threshold * (k - 1) // k)
-    on = (counts[:, None] - active) >= max(1, without)
+    without = max(1, -(-threshold * (k - 1) // k))
+    on = (counts[:, None] - active) >= without
     centred = centre(on.astype(np.float32), tokens)
-    length = np.sqrt((centred**2).sum(axis=0)) * spread
-    phi = (centred * active).sum(axis=0) / np.where(length > 0, length, np.inf)
-    recall = (on & active).sum(axis=0) / np.maximum(on.sum(axis=0), 1)
-    return phi, recall
+    lengths = np.sqrt((centred**2).sum(axis=0)) * spread
+    beyond = (centred * active).sum(axis=0)
+    return _belongs((on & active).sum(axis=0), beyond, on.sum(axis=0), lengths, len(on))
 
 
 def select(
