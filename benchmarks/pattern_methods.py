@@ -3,6 +3,7 @@
 Each takes samples x neurons (bool), how many groups to find and a seed, and returns the groups.
 """
 
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -21,7 +22,9 @@ def nmf(active: NDArray[np.bool_], most: int, seed: int, cut: float = 0.5) -> Gr
     from sklearn.decomposition import NMF
 
     model = NMF(most, init="random", random_state=seed, max_iter=300, tol=1e-3)
-    model.fit(active.astype(np.float32))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that it stopped before it converged
+        model.fit(active.astype(np.float32))
     loadings = model.components_
     groups = [np.flatnonzero(row >= cut * row.max()) for row in loadings if row.max() > 0]
     return [group for group in groups if len(group) >= LEAST]
@@ -63,7 +66,7 @@ def grecond(active: NDArray[np.bool_], most: int, seed: int) -> Groups:
     x = active.astype(np.float32)
     left = x.copy()
     groups: Groups = []
-    for _ in range(4 * most):  # a factor of one or two neurons explains cells, but is no group
+    for _ in range(12 * most):  # a factor of one or two neurons explains cells, but is no group
         rows, items = _concept(x, left)
         left[np.ix_(rows, items)] = 0
         if len(items) >= LEAST:

@@ -130,7 +130,7 @@ def _kept(found: list[Any], data: Any, searched: Any) -> list[Any]:
     from gelu.packed import PackedActivations
     from gelu.statistics.multiple_testing import benjamini_hochberg
     from gelu.statistics.pattern_null import ByToken, best_threshold
-    from gelu.statistics.pattern_tests import Half, test
+    from gelu.statistics.pattern_tests import Half, judge
     from gelu.statistics.patterns import Pattern
 
     half = Half(
@@ -142,7 +142,7 @@ def _kept(found: list[Any], data: Any, searched: Any) -> list[Any]:
     p_values = []
     for group in found:
         threshold, _ = best_threshold(data.active[searched][:, group], learned)
-        p_values.append(test(Pattern(group, threshold), half, held_out, 0).p_value)
+        p_values.append(judge(Pattern(group, threshold), half, held_out, 0).p_value)
     q_values = benjamini_hochberg(np.array(p_values), len(found))
     return [group for group, q in zip(found, q_values, strict=True) if q <= 0.05]
 

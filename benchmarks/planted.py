@@ -40,8 +40,8 @@ def planted(
 
     drop: share of a pattern's neurons that stay silent while it is on; overlap: share of a
     pattern's neurons that the one before has, too; token_groups: groups of 10 neurons that a set of
-    tokens makes fire, together only because the token is the same; by_token: patterns are on more
-    often at a tenth of the tokens. The other neurons fire by chance, each with a frequency of its
+    tokens makes fire, together only because the token is the same; by_token: patterns are on five
+    times as often at a tenth of the tokens as at the others. The other neurons fire by chance, each with a frequency of its
     own, a third of them persistently.
     """
     rng = np.random.default_rng(seed)
@@ -57,7 +57,7 @@ def planted(
     for column in range(len(patterns)):
         on[:, column] = _states(rng, first, share_on)
     if by_token:
-        on &= (tokens % 10 == 0)[:, None] | (rng.random(on.shape) < 0.5)
+        on &= (tokens % 10 == 0)[:, None] | (rng.random(on.shape) < 0.2)
     for column, neurons in enumerate(patterns):
         fires = rng.random((n, len(neurons))) < 1 - drop
         active[:, neurons] |= on[:, [column]] & fires

@@ -161,7 +161,7 @@ def _search_and_test(
         part = half.first(MOST_SEARCHED)
         patterns = find_patterns(part.activations, part.tokens, settings.most)
         by_token = ByToken.of(other.tokens)
-        found.append([test(pattern, other, by_token, settings.seed) for pattern in patterns])
+        found.append([judge(pattern, other, by_token, settings.seed) for pattern in patterns])
         done()
     tested = _merge(found)
     p_values = np.array([one.p_value for one in tested])
@@ -174,7 +174,7 @@ def _replaced(one: Tested, **values: object) -> Tested:
     return Tested(**{**one.__dict__, **values})
 
 
-def test(pattern: Pattern, half: Half, by_token: ByToken, seed: int) -> Tested:
+def judge(pattern: Pattern, half: Half, by_token: ByToken, seed: int) -> Tested:
     """Return how a pattern fares on samples that it was not found in."""
     active = half.activations.columns(pattern.neurons)
     result = explained(active, by_token, pattern.threshold)
@@ -184,9 +184,6 @@ def test(pattern: Pattern, half: Half, by_token: ByToken, seed: int) -> Tested:
     total, by_chance = sums.sum(axis=0)
     share = 1 - by_chance / total if total > 0 else 0.0
     return Tested(pattern, float(total), float(by_chance), float(share), low, high, n_on, p_value)
-
-
-test.__test__ = False  # type: ignore[attr-defined]
 
 
 def _over_prompts(
