@@ -43,6 +43,7 @@ CONDITIONS: dict[str, dict[str, Any]] = {
     "no pattern": {"sizes": ()},
 }
 TOKEN_GROUPS = 5
+GPT2_PATTERNS = 50
 REAL_NEURONS, REAL_SAMPLES, REAL_GROUPS = 1_500, 4_000, 40
 
 
@@ -200,6 +201,8 @@ def compare_on_dataset(dataset_dir: str, model_type: str) -> None:
 
 def measure_gpt2(sizes: list[int]) -> None:
     """Print time and peak memory of `extract_patterns.py` on synthetic data of gpt2's shape."""
+    import pandas as pd
+
     from benchmarks.analysis import _in_words, _run
     from benchmarks.shapes import machine
     from benchmarks.synthetic import write_synthetic_dataset
@@ -210,11 +213,35 @@ def measure_gpt2(sizes: list[int]) -> None:
         with tempfile.TemporaryDirectory() as parent:
             folder = Path(parent) / "synthetic"
             folder.mkdir()
-            write_synthetic_dataset(folder, n_samples, HUB_GEOMETRIES["gpt2"])
+            write_synthetic_dataset(folder, n_samples, HUB_GEOMETRIES["gpt2"], change=_plant)
             command: list[Any] = [sys.executable, ROOT / "extract_patterns.py"]
             command += ["--dataset_dir", folder, "--model_type", folder]
             usage = _run([*command, "--output_dir", folder / "patterns"])
-            print(f"{n_samples:,} samples x 36,864 neurons: {_in_words(usage)}", flush=True)
+            table = pd.read_csv(folder / "patterns" / "synthetic_pattern_neurons.csv")
+            found = [np.sort(group["neuron_id"]) for _, group in table.groupby("pattern")]
+            exact = int((_likest(_gpt2_patterns(), found) == 1).sum())
+            print(
+                f"{n_samples:,} samples x 36,864 neurons: {_in_words(usage)}; {exact} of "
+                f"{GPT2_PATTERNS} planted patterns found neuron by neuron, {len(found)} kept",
+                flush=True,
+            )
+
+
+def _gpt2_patterns() -> list[Any]:
+    """Return the neurons of each pattern planted in data of gpt2's shape."""
+    order = np.random.default_rng(1).permutation(36_864)
+    return [np.sort(order[60 * row : 60 * row + 5 + row]) for row in range(GPT2_PATTERNS)]
+
+
+def _plant(activations: Any) -> None:
+    """Turn patterns on in 3 % of the samples, ten at a time, with a tenth of the neurons silent."""
+    rng = np.random.default_rng(2)
+    for neurons in _gpt2_patterns():
+        starts = np.flatnonzero(rng.random(len(activations) // 10) < 0.03)
+        rows = (10 * starts[:, None] + np.arange(10)).ravel()
+        for neuron in neurons.tolist():
+            fires = rows[rng.random(len(rows)) < 0.9]
+            activations.bits[fires, neuron >> 3] |= np.uint8(128 >> (neuron & 7))
 
 
 if __name__ == "__main__":

@@ -41,8 +41,8 @@ def planted(
     drop: share of a pattern's neurons that stay silent while it is on; overlap: share of a
     pattern's neurons that the one before has, too; token_groups: groups of 10 neurons that a set of
     tokens makes fire, together only because the token is the same; by_token: patterns are on five
-    times as often at a tenth of the tokens as at the others. The other neurons fire by chance, each with a frequency of its
-    own, a third of them persistently.
+    times as often at a tenth of the tokens as at the others. The other neurons fire by chance, each
+    with a frequency of its own, a third of them persistently.
     """
     rng = np.random.default_rng(seed)
     n_completed = n_prompts * n_completions

@@ -88,6 +88,17 @@ def document_of(folder: Path) -> dict[str, Any]:
     return content
 
 
+class Tags(HTMLParser):
+    """Collects the names of all tags."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: set[str] = set()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.seen.add(tag)
+
+
 @pytest.fixture(scope="module")
 def data() -> Planted:
     return planted(7, n_prompts=100, sizes=(8, 12, 20, 30), by_token=True, share_on=0.08)
@@ -160,11 +171,9 @@ def test_equal_commands_write_equal_bytes(dataset: Path, extracted: Path) -> Non
 
 def test_the_page_escapes_what_comes_from_data(extracted: Path) -> None:
     html = (extracted / f"{MODEL}_patterns_report.html").read_text("utf-8")
-    tags: set[str] = set()
-    parser = HTMLParser()
-    parser.handle_starttag = lambda tag, attributes: tags.add(tag)  # type: ignore[method-assign]
+    parser = Tags()
     parser.feed(html)
-    assert "mark" in tags and not tags & {"script", "b"}
+    assert "mark" in parser.seen and not parser.seen & {"script", "b"}
     assert "&lt;b&gt;" in html and "Pattern 3" in html
 
 

@@ -23,7 +23,7 @@ from gelu.plots.charts import (
 from gelu.plots.figures import FAINT_INK, INK, draw_line, points
 from gelu.plots.text import drawable, shorten, show_spaces, text_width
 
-MOST_PATTERNS, CONTEXTS_EACH, TOKENS_EACH = 15, 3, 3
+MOST_PATTERNS, CONTEXTS_EACH, TOKENS_EACH = 15, 3, 2
 LEAST_LIFT = 1.5  # of positions worth naming
 ROW, LINE, SMALL = 116, 24, 15
 NAME_ROOM, LAYERS_LEFT, LAYERS_WIDTH = 120, 175, 180

@@ -49,10 +49,11 @@ class ByToken:
     def permuted(self, rng: np.random.Generator, active: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """Return each column permuted among the samples of each token, (n, columns)."""
         result = np.empty_like(active)
-        own = self.codes[self.order]
+        # Sorted by token and chance, a token's samples are dealt out among its own places. 40 bits
+        # of chance leave no ties, whose order would depend on the sorting algorithm.
+        own = self.codes[self.order] << 40
         for column in range(active.shape[1]):
-            # Sorting by token and chance deals a token's samples out among its own places.
-            dealt = np.lexsort((rng.random(len(own)), own))
+            dealt = np.argsort(own + rng.integers(1 << 40, size=len(own)))
             result[self.order, column] = active[self.order[dealt], column]
         return result
 
