@@ -66,7 +66,7 @@ def grecond(active: NDArray[np.bool_], most: int, seed: int) -> Groups:
     x = active.astype(np.float32)
     left = x.copy()
     groups: Groups = []
-    for _ in range(12 * most):  # a factor of one or two neurons explains cells, but is no group
+    for _ in range(5 * most):  # a factor of one or two neurons explains cells, but is no group
         rows, items = _concept(x, left)
         left[np.ix_(rows, items)] = 0
         if len(items) >= LEAST:
@@ -135,6 +135,7 @@ def _extended(x: Any, left: Any, rows: Any, items: Any, noise: float) -> tuple[A
     return rows, items
 
 
+SLOW = ("Boolean: GreConD (closed itemsets)",)
 METHODS: dict[str, Callable[..., Groups]] = {
     "non-negative (NMF)": nmf,
     "Boolean: ASSO": asso,

@@ -19,6 +19,7 @@ from gelu.statistics.pattern_meaning import (
 from gelu.statistics.pattern_tests import (
     LEAST_PROMPTS,
     MOST_SEARCHED,
+    Half,
     SearchSettings,
     Study,
     Tested,
@@ -71,10 +72,8 @@ def extract(
     rows = _distinct_rows(samples)
     tokens = samples.tokens("context")
     codes = np.zeros(len(samples), np.int64) if tokens is None else tokens.codes
-    activations = samples.activations
-    if len(rows) < len(samples):
-        activations = type(activations)(activations.bits[rows], activations.n_neurons)
-    study = study_patterns(activations, codes[rows], groups[rows], settings.search, done)
+    distinct = Half(samples.activations, rows, codes[rows], groups[rows])
+    study = study_patterns(distinct, settings.search, done)
     counts = [one.pattern.counts(samples.activations) for one in study.kept]
     on = np.zeros((len(samples), len(counts)), bool)
     for number, one in enumerate(study.kept):

@@ -23,8 +23,12 @@ SETTINGS = SearchSettings(seed=1, fdr=0.05, most=50, null_draws=0)
 
 def study(data: Planted, settings: SearchSettings = SETTINGS) -> Study:
     """Return what the product finds in planted data."""
-    activations = PackedActivations.from_bool(data.active)
-    return study_patterns(activations, data.tokens, data.prompts, settings)
+    return study_patterns(all_of(data), settings)
+
+
+def all_of(data: Planted) -> Half:
+    rows = np.arange(len(data.active))
+    return Half(PackedActivations.from_bool(data.active), rows, data.tokens, data.prompts)
 
 
 def sorted_groups(groups: list[NDArray[np.int64]]) -> list[list[int]]:
@@ -37,6 +41,8 @@ def test_columns_are_those_of_the_matrix() -> None:
     packed = PackedActivations.from_bool(matrix)
     assert np.array_equal(packed.columns(chosen), matrix[:, chosen])
     assert packed.columns(chosen[:0]).shape == (7, 0)
+    rows = np.array([6, 0, 6])
+    assert np.array_equal(packed.columns(chosen, rows), matrix[rows][:, chosen])
 
 
 def test_the_chance_of_counts_is_that_of_all_outcomes() -> None:
@@ -141,8 +147,7 @@ def test_groups_of_one_token_are_not_patterns(seed: int) -> None:
 def test_a_group_of_one_token_does_not_pass_the_test_if_proposed() -> None:
     data = planted(0, sizes=(), token_groups=1)
     group = np.arange(data.active.shape[1] - 10, data.active.shape[1])
-    half = Half(PackedActivations.from_bool(data.active), data.tokens, data.prompts)
-    result = judge(Pattern(group, 5), half, ByToken.of(data.tokens), 0)
+    result = judge(Pattern(group, 5), all_of(data), ByToken.of(data.tokens), 0)
     assert result.n_on > 50 and result.explained > 500
     assert abs(result.share_beyond) < 0.05 and result.p_value > 0.01
 

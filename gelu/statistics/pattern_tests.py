@@ -1,6 +1,6 @@
 """Patterns found in one half of the prompts and tested on the other, which had no say in them.
 
-    study = study_patterns(activations, tokens, groups, settings)
+    study = study_patterns(samples, settings)
 
 Each half of the prompts is searched, and what is found there is tested on the other half. A pattern
 is kept if it explains more cells there (module `pattern_null`) than in the mean over permutations
@@ -94,66 +94,66 @@ class Study:
 
 @dataclass(frozen=True)
 class Half:
-    """One half's samples, in no order: activations; tokens: (n,); groups: (n,) their prompts."""
+    """One half's samples, in no order.
+
+    activations: of all samples of both halves; rows: (n,), this half's; tokens: (n,), their context
+    tokens; groups: (n,), their prompts.
+    """
 
     activations: PackedActivations
+    rows: NDArray[np.int64]
     tokens: NDArray[np.int64]
     groups: NDArray[np.int64]
 
+    def columns(self, neurons: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Return in which of its samples each of the neurons is active, (n, len(neurons))."""
+        return self.activations.columns(neurons, self.rows)
+
     def first(self, n: int) -> "Half":
-        """Return its first n samples."""
-        bits = PackedActivations(self.activations.bits[:n], self.activations.n_neurons)
-        return Half(bits, self.tokens[:n], self.groups[:n])
+        """Return its first n samples, their activations copied."""
+        rows = self.rows[:n]
+        bits = PackedActivations(self.activations.bits[rows], self.activations.n_neurons)
+        return Half(bits, np.arange(len(rows)), self.tokens[:n], self.groups[:n])
 
 
 def study_patterns(
-    activations: PackedActivations,
-    tokens: NDArray[np.int64],
-    groups: NDArray[np.int64],
-    settings: SearchSettings,
-    done: Callable[[], object] = lambda: None,
+    samples: Half, settings: SearchSettings, done: Callable[[], object] = lambda: None
 ) -> Study:
     """Search both halves, test, and do the same to permuted data.
 
-    activations: a row for each sample whose activations are its own (no two with the same prefix);
-    tokens: (n,) context tokens; groups: (n,) prompts. `done` is called after each half searched:
-    twice, and twice for each permuted data set. Raises `UserError` for fewer than two prompts.
+    samples: all of both halves, in order, no two with the same tokens before them. `done` is called
+    after each half searched: twice, and twice for each permuted data set. Raises `UserError` for
+    fewer than two prompts.
     """
-    halves = _halves(activations, tokens, groups, settings.seed)
+    halves = _halves(samples, settings.seed)
     tested, n_found = _search_and_test(halves, settings, done)
     kept = [one for one in tested if one.q_value <= settings.fdr]
-    small = tuple(half.first(MOST_SEARCHED) for half in halves)
+    small = [half.first(MOST_SEARCHED) for half in halves]
     n_kept, n_neurons = _permuted(small, settings, done)
     return Study(
         sorted(kept, key=lambda one: -one.surprise_bits),
         n_found,
         len(tested),
-        (len(small[0].tokens), len(small[1].tokens)),
-        len(tokens),
+        (len(small[0].rows), len(small[1].rows)),
+        len(samples.rows),
         n_kept,
         n_neurons,
     )
 
 
-def _halves(
-    activations: PackedActivations,
-    tokens: NDArray[np.int64],
-    groups: NDArray[np.int64],
-    seed: int,
-) -> list[Half]:
+def _halves(samples: Half, seed: int) -> list[Half]:
     """Return two halves of the prompts, each one's samples shuffled, so that any number of the
     first ones is a random part."""
-    second = split_prompts(groups, 0.5, seed)
-    shuffled = np.random.default_rng(seed).permutation(len(tokens))
-    halves = []
-    for rows in (shuffled[~second[shuffled]], shuffled[second[shuffled]]):
-        bits = PackedActivations(activations.bits[rows], activations.n_neurons)
-        halves.append(Half(bits, tokens[rows], groups[rows]))
-    return halves
+    second = split_prompts(samples.groups, 0.5, seed)
+    shuffled = np.random.default_rng(seed).permutation(len(samples.rows))
+    return [
+        Half(samples.activations, samples.rows[part], samples.tokens[part], samples.groups[part])
+        for part in (shuffled[~second[shuffled]], shuffled[second[shuffled]])
+    ]
 
 
 def _search_and_test(
-    halves: "list[Half] | tuple[Half, ...]", settings: SearchSettings, done: Callable[[], object]
+    halves: list[Half], settings: SearchSettings, done: Callable[[], object]
 ) -> tuple[list[Tested], tuple[int, int]]:
     """Return every pattern found, tested, those found twice once; and how many were in each."""
     found: list[list[Tested]] = []
@@ -176,7 +176,7 @@ def _replaced(one: Tested, **values: object) -> Tested:
 
 def judge(pattern: Pattern, half: Half, by_token: ByToken, seed: int) -> Tested:
     """Return how a pattern fares on samples that it was not found in."""
-    active = half.activations.columns(pattern.neurons)
+    active = half.columns(pattern.neurons)
     result = explained(active, by_token, pattern.threshold)
     n_on = int((active.sum(axis=1) >= pattern.threshold).sum())
     p_value, sums = _over_prompts(result, half.groups)
@@ -235,7 +235,7 @@ def _largest(likeness: NDArray[np.float64], row: int) -> float:
 
 
 def _permuted(
-    halves: tuple[Half, ...], settings: SearchSettings, done: Callable[[], object]
+    halves: list[Half], settings: SearchSettings, done: Callable[[], object]
 ) -> tuple[list[int], int]:
     """Return how many patterns are kept in each permuted data set, and its number of neurons."""
     rng = np.random.default_rng([settings.seed, 1])
@@ -244,7 +244,7 @@ def _permuted(
         eligible = np.sort(rng.choice(eligible, MOST_NEURONS_PERMUTED, replace=False))
     n_kept = []
     for _ in range(settings.null_draws):
-        drawn = tuple(permuted(half, eligible, rng) for half in halves)
+        drawn = [permuted(half, eligible, rng) for half in halves]
         tested, _ = _search_and_test(drawn, settings, done)
         n_kept.append(sum(one.q_value <= settings.fdr for one in tested))
     return n_kept, len(eligible)
@@ -254,11 +254,10 @@ def permuted(half: Half, neurons: NDArray[np.int64], rng: np.random.Generator) -
     """Return the samples with these neurons alone, each permuted within the context tokens."""
     by_token = ByToken.of(half.tokens)
     parts = [
-        np.packbits(
-            by_token.permuted(rng, half.activations.columns(neurons[first : first + 512])), axis=1
-        )
+        np.packbits(by_token.permuted(rng, half.columns(neurons[first : first + 512])), axis=1)
         for first in range(0, len(neurons), 512)
     ]
     empty = np.empty((len(half.tokens), 0), np.uint8)
     bits = np.concatenate([empty, *parts], axis=1)
-    return Half(PackedActivations(bits, len(neurons)), half.tokens, half.groups)
+    rows = np.arange(len(bits))
+    return Half(PackedActivations(bits, len(neurons)), rows, half.tokens, half.groups)
