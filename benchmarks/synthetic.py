@@ -1,5 +1,6 @@
 """Datasets of any size without a model: tokens and neurons that persist as real ones do."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,18 +10,26 @@ N_PROMPTS_SHARE, LENGTH, VOCABULARY = 10, 50, 2000
 NEURONS_AT_A_TIME = 512
 
 
-def write_synthetic_dataset(folder: Path, n_samples: int, geometry: Any, seed: int = 0) -> Any:
+def write_synthetic_dataset(
+    folder: Path,
+    n_samples: int,
+    geometry: Any,
+    seed: int = 0,
+    change: Callable[[Any], None] = lambda activations: None,
+) -> Any:
     """Write the CSV, the .npz and the frequency table of `n_samples`; return their `Artifacts`.
 
     Completions of 50 tokens, ten to a prompt; tokens by Zipf's law, a fifth of them repeated from
     the one before. A third of the neurons is active on a random set of tokens, a third stays on or
     off for ten tokens on average, a third is independent noise; one in fifty is dead or always on.
+    change: is given the packed activations to change their bits before they are written.
     """
     from gelu.artifacts import DATASET, Artifacts, write_table
 
     rng = np.random.default_rng(seed)
     tokens = _tokens(n_samples, rng)
     activations = _activations(tokens, geometry, rng)
+    change(activations)
     files = Artifacts(folder, "synthetic")
     write_table(files.path(DATASET), _table(tokens, activations, geometry))
     with files.matrix_writer(geometry.n_neurons, range(n_samples)) as add:

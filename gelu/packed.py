@@ -54,10 +54,22 @@ class PackedActivations:
     def __len__(self) -> int:
         return len(self.bits)
 
-    def rows(self, index: slice | Sequence[int]) -> NDArray[np.bool_]:
+    def rows(self, index: slice | Sequence[int] | NDArray[np.int64]) -> NDArray[np.bool_]:
         """Return these rows as a bool matrix (rows, n_neurons)."""
         unpacked = np.unpackbits(self.bits[index], axis=1, count=self.n_neurons)
         return unpacked.view(np.bool_)
+
+    def columns(
+        self, neurons: NDArray[np.int64], rows: NDArray[np.int64] | None = None
+    ) -> NDArray[np.bool_]:
+        """Return in which samples each of the neurons is active, (n, len(neurons)).
+
+        rows: which samples, in which order; None for all.
+        """
+        of_neurons = neurons >> 3
+        taken = self.bits[:, of_neurons] if rows is None else self.bits[rows[:, None], of_neurons]
+        shift = (7 - (neurons & 7)).astype(np.uint8)
+        return ((taken >> shift) & 1).view(np.bool_)
 
     def blocks(self) -> Iterator[tuple[int, NDArray[np.bool_]]]:
         """Yield (first row, bool block) over all rows, a block at most 32 MB."""

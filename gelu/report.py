@@ -64,7 +64,15 @@ class Section:
     notes: Sequence[str] = field(default_factory=tuple)
 
 
-def report_html(title: str, intro: Sequence[str], sections: Sequence[Section]) -> str:
+@dataclass(frozen=True)
+class Prepared:
+    """A part of the page that is HTML already, escaped by whoever made it; without its heading."""
+
+    title: str
+    html: str
+
+
+def report_html(title: str, intro: Sequence[str], sections: Sequence[Section | Prepared]) -> str:
     """Return the whole page as UTF-8 text."""
     paragraphs = "".join(f"<p>{escape(text)}</p>\n" for text in intro)
     contents = "".join(
@@ -86,19 +94,25 @@ def _anchor(title: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")
 
 
-def _section(section: Section) -> str:
+def _section(section: Section | Prepared) -> str:
+    if isinstance(section, Prepared):
+        return (
+            f'<section id="{_anchor(section.title)}">\n<h2>{escape(section.title)}</h2>\n'
+            f"{section.html}</section>\n"
+        )
     notes = "".join(f"<li>{escape(note)}</li>\n" for note in section.notes)
     return (
         f'<section id="{_anchor(section.title)}">\n<h2>{escape(section.title)}</h2>\n'
         f"<p>{escape(section.how_to_read)}</p>\n"
-        + "".join(map(_picture, section.pictures))
+        + "".join(map(picture_html, section.pictures))
         + "".join(map(_table, section.tables))
         + (f"<ul>\n{notes}</ul>\n" if notes else "")
         + "</section>\n"
     )
 
 
-def _picture(picture: Picture) -> str:
+def picture_html(picture: Picture) -> str:
+    """Return a figure with the picture inside it."""
     data = base64.b64encode(picture.png).decode("ascii")
     return (
         f'<figure><img src="data:image/png;base64,{data}" alt="{escape(picture.caption)}">'

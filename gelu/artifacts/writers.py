@@ -63,6 +63,11 @@ GRAPHML = "gelu_graph.graphml"
 GEXF = "gelu_graph.gexf"
 TEMPERATURE_STUDY = "temperature_study.csv"
 TEMPERATURE_PICTURE = "temperature_study.png"
+PATTERNS = "patterns.csv"
+PATTERN_NEURONS = "pattern_neurons.csv"
+PATTERNS_DOCUMENT = "patterns.json"
+PATTERNS_PICTURE = "patterns.png"
+PATTERNS_REPORT = "patterns_report.html"
 
 
 @dataclass(frozen=True)
@@ -174,9 +179,9 @@ class Artifacts:
         """Write the analysis' headline numbers, keys sorted."""
         return write_document(self.path(SUMMARY), summary)
 
-    def write_report(self, html: str) -> Path:
-        """Write the analysis' page."""
-        path = self.path(REPORT)
+    def write_report(self, html: str, ending: str = REPORT) -> Path:
+        """Write a page, the analysis' where nothing else is said."""
+        path = self.path(ending)
         write_bytes(path, [html.encode()])
         return path
 

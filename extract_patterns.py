@@ -1,0 +1,170 @@
+"""Patterns of neurons that fire together, and the tokens, prompts and positions they go with.
+
+Example:
+  python extract_patterns.py --dataset_dir dataset --model_type gpt2-demo --output_dir patterns
+
+Needs the dataset folder alone, neither torch nor the model. Open {m}_patterns_report.html first.
+
+A pattern is a group of neurons and a threshold: it is on in a sample if so many of them or more are
+active. Patterns are the factors of a Boolean factorisation of samples x neurons (after ASSO,
+Miettinen et al. 2008), found in each half of the prompts by itself. What is found in one half is
+tested on the other, and kept if it explains more active neurons there than in the mean over all
+permutations of each neuron's activity among the samples of the same context token. That mean is
+exact. A group that one token makes fire explains as much after the permutation, and is not kept.
+p-values are of a t-test over prompts, q-values (Benjamini and Hochberg) over all patterns tested.
+The same search is made in --null_draws permuted data sets, and what it keeps there is reported.
+
+{m}_patterns.csv         a row for each pattern: size, layers, how often it is on, the share of what
+                         it explains that is beyond its tokens with its interval over prompts, and
+                         the token, positions and prompt it goes with most
+{m}_pattern_neurons.csv  a row for each neuron of each pattern
+{m}_patterns.json        the same with all tokens, prompts and positions that pass, the ten
+                         strongest contexts, every test, what was skipped and why
+{m}_patterns.png         the first patterns with their contexts
+"""
+
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gelu.cli import (
+    add_device_argument,
+    add_model_argument,
+    build_parser,
+    discovery_rate,
+    non_negative_int,
+    output_directory,
+    positive_int,
+    run_script,
+)
+
+if TYPE_CHECKING:
+    from gelu.artifacts import Artifacts
+    from gelu.pattern_analysis import PatternAnalysis, PatternSettings
+
+PACKAGES = ("matplotlib", "numpy", "pandas", "scipy")
+
+
+def main() -> None:
+    """Parse the command line, find the patterns and write them."""
+    parser = build_parser(__doc__)
+    parser.add_argument("--dataset_dir", required=True, help="folder that the dataset script wrote")
+    parser.add_argument("--output_dir", required=True, help="folder for the results")
+    add_model_argument(parser)
+    parser.add_argument("--seed", type=non_negative_int, default=42, help="of every random step")
+    parser.add_argument(
+        "--fdr", type=discovery_rate, default=0.05, help="share of findings that may be false"
+    )
+    parser.add_argument(
+        "--max_patterns",
+        type=positive_int,
+        default=100,
+        metavar="N",
+        help="how many patterns to look for in each half of the prompts",
+    )
+    parser.add_argument(
+        "--null_draws",
+        type=non_negative_int,
+        default=3,
+        metavar="N",
+        help="permuted data sets to search, as a check of what chance alone gives",
+    )
+    parser.add_argument(
+        "--min_token_count",
+        type=positive_int,
+        default=5,
+        metavar="N",
+        help="test tokens with so many samples or more",
+    )
+    add_device_argument(parser, "no effect here: no model runs; all scripts accept it")
+    arguments = parser.parse_args()
+
+    from gelu.pattern_analysis import PatternSettings
+    from gelu.statistics.pattern_tests import SearchSettings
+
+    search = SearchSettings(
+        arguments.seed, arguments.fdr, arguments.max_patterns, arguments.null_draws
+    )
+    extract_patterns(
+        arguments.dataset_dir,
+        arguments.output_dir,
+        arguments.model_type,
+        PatternSettings(search, arguments.min_token_count),
+    )
+
+
+def extract_patterns(
+    dataset_dir: str, output_dir: str, model_type: str, settings: "PatternSettings"
+) -> None:
+    """Find the patterns of one dataset folder and write tables, document, picture and page."""
+    from gelu.artifacts import Artifacts
+    from gelu.folder_samples import read_folder
+    from gelu.pattern_analysis import extract, n_steps, require_prompts
+    from gelu.progress import progress_bar
+
+    read = read_folder(dataset_dir, model_type)
+    require_prompts(read.groups)
+    files = Artifacts(output_directory(output_dir, "--output_dir"), read.source.name)
+    with progress_bar("patterns", n_steps(settings), "search") as bar:
+        analysis = extract(read.samples, read.groups, settings, lambda: bar.update(1))
+    inputs = _describe_inputs(read.source.name, read.inputs, settings)
+    _write(files, analysis, inputs)
+
+
+def _describe_inputs(
+    model: str, inputs: dict[str, Any], settings: "PatternSettings"
+) -> dict[str, Any]:
+    """Return what was searched; no path and no time, so that equal runs write equal bytes."""
+    search = settings.search
+    return {
+        "script": Path(__file__).name,
+        "arguments": {
+            "model_type": model,
+            "seed": search.seed,
+            "fdr": search.fdr,
+            "max_patterns": search.most,
+            "null_draws": search.null_draws,
+            "min_token_count": settings.min_token_count,
+        },
+        **inputs,
+        "versions": {package: version(package) for package in PACKAGES},
+    }
+
+
+def _write(files: "Artifacts", analysis: "PatternAnalysis", inputs: dict[str, Any]) -> None:
+    from gelu import artifacts
+    from gelu.pattern_report import CAPTION, patterns_page
+    from gelu.plots.figures import png_bytes
+    from gelu.plots.patterns import patterns_figure
+    from gelu.report import Picture
+
+    document = {"inputs": inputs, **analysis.document}
+    png = png_bytes(patterns_figure(files.model, document))
+    picture = Picture(f"{files.model}_{artifacts.PATTERNS_PICTURE}", png, CAPTION)
+    page = patterns_page(files.model, document, picture)
+    paths = [
+        artifacts.write_table(files.path(artifacts.PATTERNS), analysis.patterns),
+        artifacts.write_table(files.path(artifacts.PATTERN_NEURONS), analysis.neurons),
+        artifacts.write_document(files.path(artifacts.PATTERNS_DOCUMENT), document),
+        artifacts.write_picture(files.path(artifacts.PATTERNS_PICTURE), png),
+        files.write_report(page, artifacts.PATTERNS_REPORT),
+    ]
+    print("\n".join(map(str, paths)))
+    _print_headline(document["summary"])
+
+
+def _print_headline(summary: dict[str, Any]) -> None:
+    counts, drawn = summary["counts"], summary["permuted_data"]["kept"]
+    print(
+        f"{counts['samples']:,} samples, {counts['prompts']:,} prompts, {counts['neurons']:,} "
+        f"neurons: {counts['tested']:,} patterns tested, {counts['kept']:,} kept at a "
+        f"false-discovery rate of {summary['fdr']:g}"
+    )
+    if drawn:
+        print(f"kept in permuted data: {', '.join(map(str, drawn))}")
+    for what, why in summary["skipped"].items():
+        print(f"not computed: {what}: {why}")
+
+
+if __name__ == "__main__":
+    run_script(main)

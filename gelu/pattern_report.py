@@ -1,0 +1,157 @@
+"""The patterns as a section of a page, and a page of their own. A document in, HTML out.
+
+    html = patterns_section(document, Picture(name, png, CAPTION))
+
+The document is that of `{m}_patterns.json`, so the page of another script can have the section too.
+"""
+
+from collections.abc import Mapping, Sequence
+from html import escape
+from typing import Any
+
+from gelu.plots.text import show_spaces
+from gelu.report import Picture, Prepared, picture_html, report_html
+
+TITLE = "Neurons that fire together"
+CAPTION = (
+    "A row is a pattern: how many of its neurons are in each layer, how much of what it explains "
+    "is beyond its tokens, and the contexts in which it is strongest, the token just read in "
+    "colour."
+)
+ROLE_NAMES = {
+    "context": "token just read",
+    "previous": "the one before it",
+    "output": "token written next",
+}
+MOST_TOKENS, MOST_SHOWN = 6, 30
+
+
+def patterns_section(document: Mapping[str, Any], picture: Picture | None = None) -> Prepared:
+    """Return the section; everything that comes from data is escaped."""
+    patterns = document["patterns"]
+    parts = [f"<p>{escape(text)}</p>\n" for text in how_to_read(document)]
+    if picture is not None:
+        parts.append(picture_html(picture))
+    parts += [_pattern(pattern) for pattern in patterns[:MOST_SHOWN]]
+    if len(patterns) > MOST_SHOWN:
+        rest = f"{len(patterns) - MOST_SHOWN:,} more patterns stand in the table."
+        parts.append(f"<p>{escape(rest)}</p>\n")
+    return Prepared(TITLE, "".join(parts))
+
+
+def how_to_read(document: Mapping[str, Any]) -> list[str]:
+    """Return what a pattern is, how it was tested and what came of it, as paragraphs."""
+    summary = document["summary"]
+    counts, permuted = summary["counts"], summary["permuted_data"]
+    drawn = permuted["kept"]
+    control = (
+        f" In {len(drawn)} data sets with the neurons permuted within tokens, "
+        f"{sum(drawn):,} patterns were kept in all."
+        if drawn
+        else ""
+    )
+    return [
+        "A pattern is a group of neurons of which many fire at once: it is on in a sample if at "
+        "least so many of them (its threshold) are active. Patterns were found in one half of the "
+        "prompts and tested on the other.",
+        f"Of {counts['tested']:,} patterns found, {counts['kept']:,} are kept: on prompts that "
+        "they were not found in, they explain more active neurons than they would if each neuron "
+        "fired by the token just read alone. The share beyond tokens says how much of it, 100% "
+        f"for a pattern of which the token tells nothing.{control} At most {summary['fdr']:.0%} of "
+        "those kept are expected to be wrong.",
+        "Lift 3 means: on three times as often with this token as in all samples. Only what "
+        "passes the test is named. The samples of a context are those with most of the pattern's "
+        "neurons active; the marked token is the one just read when they fired.",
+    ]
+
+
+def headline(pattern: Mapping[str, Any]) -> str:
+    """Return a pattern's size, layers and frequency in a sentence."""
+    layers = [
+        f"{count} in layer {name.split('_')[1]}"
+        for name, count in pattern.items()
+        if name.startswith("layer_") and count
+    ]
+    return (
+        f"{pattern['n_neurons']} neurons ({', '.join(layers)}); on where {pattern['threshold']} "
+        f"or more are active: {pattern['n_on']:,} samples ({pattern['share_on']:.1%}) of "
+        f"{pattern['n_prompts_on']:,} prompts. Found in {pattern['found_in']}. "
+        f"{pattern['share_beyond_tokens']:.0%} of what it explains is beyond tokens "
+        f"(95% interval {_percent(pattern['share_low'])} to {_percent(pattern['share_high'])}, "
+        f"q = {pattern['q_value']:.1g})."
+    )
+
+
+def _percent(share: float | None) -> str:
+    return "unknown" if share is None else f"{share:.0%}"
+
+
+def _pattern(pattern: Mapping[str, Any]) -> str:
+    goes_with = [
+        f"<li>{escape(name)}: {_tokens(pattern['tokens'][role])}</li>\n"
+        for role, name in ROLE_NAMES.items()
+        if pattern["tokens"][role]
+    ]
+    goes_with += [
+        f"<li>positions {row['range_start']} to {row['range_end'] - 1}: lift {row['lift']:.1f}, "
+        f"q = {row['q_value']:.1g}</li>\n"
+        for row in pattern["positions"]
+    ]
+    goes_with += [
+        f"<li>prompt <code>{escape(show_spaces(row['input_text']))}</code>: lift "
+        f"{row['lift']:.1f}, q = {row['q_value']:.1g}</li>\n"
+        for row in pattern["prompts"][:MOST_TOKENS]
+    ]
+    neurons = ", ".join(f"L{row['layer']}.{row['dimension']}" for row in pattern["neurons"][:12])
+    more = ", …" if len(pattern["neurons"]) > 12 else ""
+    return (
+        f'<h3 id="pattern-{pattern["pattern"]}">Pattern {pattern["pattern"]}</h3>\n'
+        f"<p>{escape(headline(pattern))} Its steadiest neurons: {escape(neurons)}{more}</p>\n"
+        + (f"<ul>\n{''.join(goes_with)}</ul>\n" if goes_with else "")
+        + _contexts(pattern["contexts"])
+    )
+
+
+def _tokens(rows: Sequence[Mapping[str, Any]]) -> str:
+    return ", ".join(
+        f"<code>{escape(show_spaces(row['token']))}</code> (lift {row['lift']:.1f}, "
+        f"q = {row['q_value']:.1g})"
+        for row in rows[:MOST_TOKENS]
+    )
+
+
+def _contexts(contexts: Sequence[Mapping[str, Any]]) -> str:
+    lines = "".join(
+        f"<li><code>{escape(_one_line(row['before']))}</code>"
+        f"<mark>{escape(show_spaces(row['token']))}</mark>"
+        f"<code>{escape(_one_line(row['after']))}</code> ({row['n_active']})</li>\n"
+        for row in contexts
+    )
+    return (
+        f"<p>Strongest contexts, with the number of its neurons active:</p>\n<ol>\n{lines}</ol>\n"
+    )
+
+
+def _one_line(text: str) -> str:
+    """Return text with line breaks and tabs as signs; its spaces stay spaces."""
+    return show_spaces(f"|{text}|")[1:-1]
+
+
+def patterns_page(model: str, document: Mapping[str, Any], picture: Picture) -> str:
+    """Return a page with the section alone."""
+    counts = document["summary"]["counts"]
+    intro = [
+        f"{model} wrote {counts['samples']:,} tokens after {counts['prompts']:,} prompts. A sample "
+        "is one of these tokens; a neuron is one coordinate of an MLP's hidden layer, active where "
+        "its value after the GELU is above 0. L2.317 is dimension 317 of layer 2."
+    ]
+    limits = [f"not computed: {what}: {why}" for what, why in _items(document, "skipped")]
+    limits += [f"on a part: {what}: {why}" for what, why in _items(document, "subsampled")]
+    notes = "".join(f"<li>{escape(limit)}</li>\n" for limit in limits)
+    section = patterns_section(document, picture)
+    section = Prepared(section.title, section.html + (f"<ul>\n{notes}</ul>\n" if notes else ""))
+    return report_html(f"Neurons of {model} that fire together", intro, [section])
+
+
+def _items(document: Mapping[str, Any], name: str) -> Sequence[tuple[str, str]]:
+    return sorted(document["summary"][name].items())

@@ -1,0 +1,212 @@
+"""`extract_patterns.py` from the command line: files, known patterns, nothing, refusals."""
+
+import json
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from benchmarks.planted import Planted, planted
+from gelu.artifacts import DATASET, Artifacts, write_table
+from gelu.models import Geometry
+from gelu.packed import PackedActivations
+from tests.helpers import run_script, user_error, write_activations
+from tests.picture_helpers import pixels
+
+SCRIPT = "extract_patterns.py"
+MODEL = "toy"
+N_LAYER, LENGTH, N_COMPLETIONS = 4, 20, 2
+PATTERN_COLUMNS = (
+    "pattern,n_neurons,threshold,layer_0_neurons,layer_1_neurons,layer_2_neurons,layer_3_neurons,"
+    "n_on,share_on,n_prompts_on,found_in,likeness_other_half,n_on_held_out,cells_explained,"
+    "cells_by_chance,surprise_bits,share_beyond_tokens,share_low,share_high,p_value,q_value,"
+    "context_token,context_token_lift,context_token_q_value,previous_token,previous_token_lift,"
+    "previous_token_q_value,output_token,output_token_lift,output_token_q_value,range_start,"
+    "range_end,range_lift,range_q_value,prompt_idx,prompt_lift,prompt_q_value"
+)
+NEURON_COLUMNS = "pattern,neuron_id,layer,dimension,frequency_on,frequency_off"
+ENDINGS = {
+    "patterns.csv",
+    "pattern_neurons.csv",
+    "patterns.json",
+    "patterns.png",
+    "patterns_report.html",
+}
+
+
+def write_dataset(folder: Path, data: Planted, active: Any = None) -> Path:
+    """Write planted data as a dataset; texts try to break the page and the tables."""
+    active = data.active if active is None else active
+    n = len(active)
+    geometry = Geometry(N_LAYER, 0, active.shape[1] // N_LAYER, 0)
+    packed = PackedActivations.from_bool(active)
+    counts = packed.layer_counts(N_LAYER)
+    texts = np.array([f" <b>{number}&" for number in range(60)], object)
+    texts[:4] = ["NA", "\n", ' "', "$x$"]
+    output = np.roll(data.tokens, -1)
+    place = np.arange(n) % LENGTH
+    table = {
+        "sample_id": np.arange(n),
+        "prompt_sample_idx": data.completions % N_COMPLETIONS,
+        "token_position": place,
+        "input_text": [f"p{number}<script>alert(1)</script>" for number in data.prompts],
+        "output": texts[output],
+        "output_id": output,
+        "number_of_active_neurons": counts.sum(axis=1),
+        **{f"layer_{layer}_num_active_neurons": counts[:, layer] for layer in range(N_LAYER)},
+        "prompt_idx": data.prompts,
+        "context_token": texts[data.tokens],
+        "context_token_id": data.tokens,
+        "absolute_position": place + 3,
+    }
+    folder.mkdir(parents=True)
+    files = Artifacts(folder, MODEL)
+    write_table(files.path(DATASET), pd.DataFrame(table))
+    write_activations(files, range(n), packed, ["pickle", "npz"])
+    files.write_attributes(geometry)
+    return folder
+
+
+def extract(folder: Path, output: Path, *arguments: object) -> Any:
+    model = output.parent / MODEL
+    model.mkdir(exist_ok=True)
+    return run_script(
+        SCRIPT,
+        *("--dataset_dir", folder, "--output_dir", output, "--model_type", model, *arguments),
+    )
+
+
+def read(folder: Path, ending: str) -> pd.DataFrame:
+    return pd.read_csv(folder / f"{MODEL}_{ending}", keep_default_na=False)
+
+
+def document_of(folder: Path) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads((folder / f"{MODEL}_patterns.json").read_text("utf-8"))
+    return content
+
+
+class Tags(HTMLParser):
+    """Collects the names of all tags."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: set[str] = set()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.seen.add(tag)
+
+
+@pytest.fixture(scope="module")
+def data() -> Planted:
+    return planted(7, n_prompts=100, sizes=(8, 12, 20, 30), by_token=True, share_on=0.08)
+
+
+@pytest.fixture(scope="module")
+def dataset(data: Planted, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_dataset(tmp_path_factory.mktemp("planted") / "dataset", data)
+
+
+@pytest.fixture(scope="module")
+def extracted(dataset: Path) -> Path:
+    output = dataset.parent / "patterns"
+    result = extract(dataset, output, "--null_draws", 1)
+    assert "4 kept at a false-discovery rate of 0.05\nkept in permuted data: 0\n" in result.stdout
+    assert "patterns: 100%" in result.stderr and "search" in result.stderr
+    return output
+
+
+def test_it_writes_the_files_of_the_contract(extracted: Path) -> None:
+    assert {path.name.removeprefix(f"{MODEL}_") for path in extracted.iterdir()} == ENDINGS
+    assert ",".join(read(extracted, "patterns.csv").columns) == PATTERN_COLUMNS
+    assert ",".join(read(extracted, "pattern_neurons.csv").columns) == NEURON_COLUMNS
+
+
+def test_the_planted_patterns_are_found_neuron_by_neuron(data: Planted, extracted: Path) -> None:
+    neurons = read(extracted, "pattern_neurons.csv")
+    found = [sorted(group["neuron_id"]) for _, group in neurons.groupby("pattern")]
+    assert sorted(found) == sorted(group.tolist() for group in data.patterns)
+    d_mlp = data.active.shape[1] // N_LAYER
+    assert (neurons["layer"] * d_mlp + neurons["dimension"] == neurons["neuron_id"]).all()
+    assert (neurons["frequency_on"] > neurons["frequency_off"]).all()
+    patterns = read(extracted, "patterns.csv")
+    per_layer = patterns[[f"layer_{layer}_neurons" for layer in range(N_LAYER)]]
+    assert (per_layer.sum(axis=1) == patterns["n_neurons"]).all()
+    assert (patterns["q_value"] <= 0.05).all()
+
+
+def test_the_tokens_that_turn_patterns_on_are_named(extracted: Path) -> None:
+    for pattern in document_of(extracted)["patterns"]:
+        named = pattern["tokens"]["context"]
+        assert named and all(row["token_id"] % 10 == 0 and row["lift"] > 1 for row in named)
+        row = named[0]
+        lift = row["n_both"] * 4000 / (row["n_token"] * row["n_on"])
+        assert row["lift"] == pytest.approx(lift)
+
+
+def test_contexts_are_the_strongest_with_their_token(data: Planted, extracted: Path) -> None:
+    table = pd.read_csv(
+        extracted.parent / "dataset" / f"{MODEL}_{DATASET}", keep_default_na=False
+    ).set_index("sample_id")
+    for pattern in document_of(extracted)["patterns"]:
+        ids = [row["neuron_id"] for row in pattern["neurons"]]
+        counts = data.active[:, ids].sum(axis=1)
+        contexts = pattern["contexts"]
+        assert [row["n_active"] for row in contexts] == sorted(counts)[::-1][:10]
+        for row in contexts:
+            sample = table.loc[row["sample_id"]]
+            assert counts[row["sample_id"]] == row["n_active"] >= pattern["threshold"]
+            assert row["token"] == sample["context_token"] and row["output"] == sample["output"]
+            assert row["after"].startswith(row["output"])
+
+
+def test_equal_commands_write_equal_bytes(dataset: Path, extracted: Path) -> None:
+    again = dataset.parent / "again"
+    extract(dataset, again, "--null_draws", 1)
+    for path in extracted.iterdir():
+        assert path.read_bytes() == (again / path.name).read_bytes(), path.name
+
+
+def test_the_page_escapes_what_comes_from_data(extracted: Path) -> None:
+    html = (extracted / f"{MODEL}_patterns_report.html").read_text("utf-8")
+    parser = Tags()
+    parser.feed(html)
+    assert "mark" in parser.seen and not parser.seen & {"script", "b"}
+    assert "&lt;b&gt;" in html and "Pattern 3" in html
+
+
+def test_the_picture_has_its_size(extracted: Path) -> None:
+    assert pixels(extracted / f"{MODEL}_patterns.png").shape[1] == 1600
+
+
+def test_shuffled_data_have_no_pattern_and_all_files(data: Planted, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    shuffled = rng.permuted(data.active, axis=0)
+    folder = write_dataset(tmp_path / "dataset", data, shuffled)
+    result = extract(folder, tmp_path / "patterns", "--null_draws", 0)
+    assert " 0 kept at" in result.stdout
+    assert len(read(tmp_path / "patterns", "patterns.csv")) == 0
+    assert ",".join(read(tmp_path / "patterns", "patterns.csv").columns) == PATTERN_COLUMNS
+    assert document_of(tmp_path / "patterns")["patterns"] == []
+    assert len(list((tmp_path / "patterns").iterdir())) == len(ENDINGS)
+
+
+def test_too_few_prompts_are_refused(tmp_path: Path) -> None:
+    folder = write_dataset(tmp_path / "dataset", planted(0, n_prompts=5))
+    (tmp_path / MODEL).mkdir()
+    said = user_error(
+        SCRIPT,
+        *("--dataset_dir", folder, "--output_dir", tmp_path / "out"),
+        *("--model_type", tmp_path / MODEL),
+    )
+    assert "5 prompts" in said and "8 or more" in said
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_folder_without_a_dataset_is_refused(tmp_path: Path) -> None:
+    said = user_error(
+        SCRIPT, "--dataset_dir", tmp_path, "--output_dir", tmp_path, "--model_type", "gpt2-demo"
+    )
+    assert "gpt2-demo_activation_dataset.csv" in said

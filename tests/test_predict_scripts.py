@@ -1,0 +1,159 @@
+"""The two predicting scripts as a person runs them, on a model whose neurons are set by hand."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tests.hand_set import (
+    MODEL,
+    always,
+    expected_active,
+    generate_hand_set,
+    never,
+    on_positions,
+    on_token,
+    persistent,
+)
+from tests.helpers import run_script, user_error
+
+ACTIVATIONS, NEXT_TOKEN = "predict_activations.py", "predict_next_token.py"
+LETTERS = "abcd"
+STAY = 0.85
+LAYERS = [
+    [on_token("a"), on_token("b"), on_token("bc"), on_token("d")],
+    [on_positions(4, 40), always(), never(), on_token("c")],
+]
+SMALL = ("--width", 32, "--history", 3, "--epochs", 40)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with a hand-set model, its dataset and the first script's results."""
+    folder = tmp_path_factory.mktemp("predict")
+    rng = np.random.default_rng(0)
+    texts = {"".join(rng.choice(list(LETTERS), rng.integers(3, 7))) for _ in range(80)}
+    prompts = [(text, 12, 1) for text in sorted(texts)]
+    generate_hand_set(folder, LAYERS, persistent(LETTERS, STAY), prompts)
+    run_script(ACTIVATIONS, *_arguments(folder, "first"), *SMALL)
+    return folder
+
+
+def _arguments(folder: Path, output: str) -> tuple[object, ...]:
+    return (
+        *("--model_type", folder / MODEL, "--dataset_dir", folder / "dataset"),
+        *("--output_dir", folder / output, "--device", "cpu"),
+    )
+
+
+def _read(folder: Path, name: str) -> pd.DataFrame:
+    return pd.read_csv(folder / f"{MODEL}_{name}", keep_default_na=False, na_values=[""])
+
+
+def test_neurons_of_tokens_and_positions_are_told_apart(folder: Path) -> None:
+    neurons = _read(folder / "first", "activation_prediction_by_neuron.csv")
+    kinds = neurons["decided_by"].tolist()
+    assert kinds == ["token"] * 4 + ["position", "constant", "constant", "token"]
+    assert neurons["log_loss_bits_learned"].max() < 0.1
+
+
+def test_the_summary_says_what_was_done(folder: Path) -> None:
+    path = folder / "first" / f"{MODEL}_activation_prediction.json"
+    summary = json.loads(path.read_text(encoding="utf-8"))
+    assert summary["counts"]["neurons"] == 8
+    assert summary["inputs"]["dataset_csv"] == f"{MODEL}_activation_dataset.csv"
+    assert str(folder) not in path.read_text(encoding="utf-8")
+    assert sum(summary["decided_by"].values()) == 8
+
+
+def test_the_same_command_writes_the_same_bytes_and_predicts(folder: Path) -> None:
+    text = "abcabcabc"
+    run_script(ACTIVATIONS, *_arguments(folder, "second"), *SMALL, "--predict", text)
+    written = sorted(path.name for path in (folder / "first").iterdir())
+    assert len(written) == 7
+    for name in written:
+        first, second = folder / "first" / name, folder / "second" / name
+        assert first.read_bytes() == second.read_bytes(), name
+    table = _read(folder / "second", "predicted_neurons.csv")
+    truth = np.flatnonzero(expected_active(LAYERS, [text[-1]], [len(text) - 1])[0])
+    assert table.loc[table["active"] == 1, "neuron_id"].tolist() == truth.tolist()
+    assert (table["active"] == table["predicted"]).all()
+
+
+def test_a_saved_predictor_works_without_the_dataset_and_without_weights(folder: Path) -> None:
+    bare = folder / "bare" / MODEL
+    bare.mkdir(parents=True)
+    for name in ("config.json", "tokenizer.json"):
+        (bare / name).write_bytes((folder / MODEL / name).read_bytes())
+    arguments = ("--model_type", bare, "--output_dir", folder / "first", "--predict", "ddda")
+    result = run_script(ACTIVATIONS, *arguments)
+    assert "no true neurons" in result.stderr
+    path = folder / "first" / f"{MODEL}_predicted_neurons.csv"
+    table = _read(folder / "first", "predicted_neurons.csv")
+    path.unlink()
+    assert table["active"].isna().all() and 0 in table["neuron_id"].tolist()
+
+
+def test_the_next_token_is_read_from_the_neurons(folder: Path) -> None:
+    result = run_script(NEXT_TOKEN, *_arguments(folder, "next"), "--min_token_count", 5)
+    assert "the next token on held-out prompts" in result.stdout
+    scores = _read(folder / "next", "next_token_prediction.csv")
+    bits = dict(
+        zip(
+            scores["predictor"] + " " + scores["neurons"], scores["cross_entropy_bits"], strict=True
+        )
+    )
+    p = np.array([STAY, *[(1 - STAY) / 3] * 3])
+    entropy = -(p * np.log2(p)).sum()
+    assert bits["model model"] == pytest.approx(entropy, abs=0.2)
+    # Against the ceiling of the same tokens, chance in which tokens came is the same.
+    for name in ("linear all", "linear layer 0", "bigram none"):
+        assert bits[name] == pytest.approx(bits["model model"], abs=0.12), name
+    assert bits["unigram none"] > 1.8
+    model = scores[scores["predictor"] == "model"].iloc[0]
+    assert model["top1"] == pytest.approx(STAY, abs=0.1) and model["top5"] == 1
+    carriers = _read(folder / "next", "next_token_neurons.csv").drop_duplicates("token_id")
+    strongest = dict(zip(carriers["token"], carriers["neuron_id"], strict=True))
+    assert strongest["a"] == 0 and strongest["d"] == 3 and strongest["c"] == 7
+    # This model's MLPs write nothing: there is no direct path to agree with.
+    direct = _read(folder / "next", "next_token_direct_path.csv")
+    assert (direct["n_neurons"] == 0).all()
+
+
+def test_the_next_token_of_the_same_command_is_the_same_bytes(folder: Path) -> None:
+    run_script(NEXT_TOKEN, *_arguments(folder, "again"), "--min_token_count", 5)
+    for path in (folder / "next").iterdir():
+        assert path.read_bytes() == (folder / "again" / path.name).read_bytes(), path.name
+
+
+@pytest.mark.parametrize("script", [ACTIVATIONS, NEXT_TOKEN])
+def test_mistakes_are_named(folder: Path, script: str) -> None:
+    model, output = ("--model_type", folder / MODEL), ("--output_dir", folder / "none")
+    missing = user_error(script, *model, *output, "--dataset_dir", folder / "missing")
+    assert "--dataset_dir" in missing and "no such folder" in missing
+    other = ("--model_type", "gpt2-demo", *output)
+    assert MODEL in user_error(script, *other, "--dataset_dir", folder / "dataset")
+    assert not (folder / "none").exists()
+
+
+def test_nothing_to_do_is_said(folder: Path) -> None:
+    model, output = ("--model_type", folder / MODEL), ("--output_dir", folder / "none")
+    assert "--dataset_dir" in user_error(ACTIVATIONS, *model, *output)
+    assert "learn with --dataset_dir" in user_error(ACTIVATIONS, *model, *output, "--predict", "a")
+    assert "the text is empty" in user_error(ACTIVATIONS, *model, *output, "--predict", "")
+
+
+def test_too_few_prompts_are_refused(folder: Path, tmp_path: Path) -> None:
+    for path in (folder / "dataset").iterdir():
+        if path.suffix != ".csv" or "dataset" not in path.name:
+            (tmp_path / path.name).write_bytes(path.read_bytes())
+    name = f"{MODEL}_activation_dataset.csv"
+    table = pd.read_csv(folder / "dataset" / name, keep_default_na=False)
+    table["input_text"] = "a" + table["input_text"].str[:0]
+    table[["prompt_idx", "context_token_id"]] = 0
+    table.to_csv(tmp_path / name, index=False)
+    arguments = ("--model_type", folder / MODEL, "--dataset_dir", tmp_path)
+    error = user_error(ACTIVATIONS, *arguments, "--output_dir", tmp_path / "out")
+    assert "error" in error
