@@ -19,7 +19,7 @@ sys.path.insert(0, str(ROOT))
 
 
 def main() -> None:
-    """Run both scripts on each size and print a line for each."""
+    """Run both scripts on each size and report."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -29,14 +29,16 @@ def main() -> None:
         "--scripts", default="predict_activations.py,predict_next_token.py", help="which to run"
     )
     arguments = parser.parse_args()
-    from benchmarks.shapes import machine
+    from benchmarks.measuring import report, table
 
-    print(machine())
+    lines = []
     with tempfile.TemporaryDirectory() as folder:
         for n_samples in map(int, arguments.samples.split(",")):
             dataset = _dataset(Path(folder) / str(n_samples), n_samples)
             for script in arguments.scripts.split(","):
-                _measure(script, dataset, n_samples, arguments.epochs)
+                lines.append(_measure(script, dataset, n_samples, arguments.epochs))
+    heads = ["script", "samples", "epochs", "s", "MB at most"]
+    report("Predicting, on gpt2's shape", table(heads, lines))
 
 
 def _dataset(folder: Path, n_samples: int) -> Path:
@@ -50,16 +52,13 @@ def _dataset(folder: Path, n_samples: int) -> Path:
     return folder
 
 
-def _measure(script: str, dataset: Path, n_samples: int, epochs: str) -> None:
-    from benchmarks.analysis import _in_words, _run
+def _measure(script: str, dataset: Path, n_samples: int, epochs: str) -> list[str]:
+    from benchmarks.measuring import run_measured
 
     command: list[Any] = [sys.executable, ROOT / script, "--model_type", dataset]
     command += ["--dataset_dir", dataset, "--output_dir", dataset / "results"]
-    usage = _run([*command, "--epochs", epochs])
-    print(
-        f"{script}, {n_samples:,} samples x 36,864 neurons, {epochs} epochs: {_in_words(usage)}",
-        flush=True,
-    )
+    usage = run_measured([*command, "--epochs", epochs])
+    return [script, f"{n_samples:,}", epochs, f"{usage.seconds:.0f}", f"{usage.megabytes:,.0f}"]
 
 
 if __name__ == "__main__":
