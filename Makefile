@@ -8,7 +8,7 @@ READY := $(VENV)/.installed
 OUT := demo_output
 MODEL := gpt2-demo
 
-.PHONY: setup demo test lint bench model clean
+.PHONY: setup demo test lint fuzz coverage bench model clean
 
 setup: $(READY)
 
@@ -50,6 +50,27 @@ lint: $(READY)
 	$(RUN) -m ruff check .
 	$(RUN) -m mypy
 
+# Ten thousand damaged files of each kind, and as many damaged command lines for each script.
+FUZZ := tests/test_fuzz_inputs.py tests/test_fuzz_command_lines.py
+fuzz: $(READY)
+	HYPOTHESIS_PROFILE=fuzz $(RUN) -m pytest --dist load $(FUZZ)
+
+# Which lines no test reaches, those that scripts run in processes of their own included.
+COVERAGE := .coverage_packages
+coverage: $(READY) $(COVERAGE)/.installed
+	rm -f .coverage .coverage.*
+	PYTHONPATH=$(CURDIR)/$(COVERAGE) COVERAGE_PROCESS_START=$(CURDIR)/pyproject.toml $(RUN) -m pytest
+	PYTHONPATH=$(CURDIR)/$(COVERAGE) $(RUN) -m coverage combine --quiet
+	PYTHONPATH=$(CURDIR)/$(COVERAGE) $(RUN) -m coverage report
+
+# Apart from the other packages; the .pth file would start it in every process of the environment.
+$(COVERAGE)/.installed: requirements-coverage.txt
+	rm -rf $(COVERAGE)
+	$(RUN) -m pip install --quiet --disable-pip-version-check --target $(COVERAGE) \
+		--requirement requirements-coverage.txt
+	echo "import coverage; coverage.process_startup()" > $(COVERAGE)/sitecustomize.py
+	touch $@
+
 bench: $(READY)
 	$(RUN) benchmarks/analysis.py
 
@@ -59,4 +80,4 @@ model: $(READY)
 	$(RUN) models/gpt2-demo/training/card.py
 
 clean:
-	rm -rf $(OUT) .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(OUT) .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage .coverage.* $(COVERAGE)
