@@ -128,7 +128,7 @@ def test_prompts(valid: Path, change: Change) -> None:
 
 def _expected_cells(content: bytes) -> list[dict[str, str]]:
     text = content.decode("utf-8-sig")
-    return list(csv.DictReader(io.StringIO(text, newline="")))
+    return list(csv.DictReader(io.StringIO(text.lstrip("\r\n"), newline="")))
 
 
 @fuzzed
