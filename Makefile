@@ -13,7 +13,7 @@ MODEL := gpt2-demo
 
 PART2 := $(OUT)/part2
 
-.PHONY: setup demo part2 test lint bench model clean
+.PHONY: setup demo part2 test lint fuzz coverage bench model clean
 
 setup: $(READY)
 
@@ -88,10 +88,31 @@ $(BENCH_READY): requirements.txt benchmarks/requirements.txt
 		--requirement benchmarks/requirements.txt
 	touch $@
 
+# Ten thousand damaged files of each kind, and as many damaged command lines for each script.
+FUZZ := tests/test_fuzz_inputs.py tests/test_fuzz_command_lines.py
+fuzz: $(READY)
+	HYPOTHESIS_PROFILE=fuzz $(RUN) -m pytest --dist load $(FUZZ)
+
+# Which lines no test reaches, those that scripts run in processes of their own included.
+COVERAGE := .coverage_packages
+coverage: $(READY) $(COVERAGE)/.installed
+	rm -f .coverage .coverage.*
+	PYTHONPATH=$(CURDIR)/$(COVERAGE) COVERAGE_PROCESS_START=$(CURDIR)/pyproject.toml $(RUN) -m pytest
+	PYTHONPATH=$(CURDIR)/$(COVERAGE) $(RUN) -m coverage combine --quiet
+	PYTHONPATH=$(CURDIR)/$(COVERAGE) $(RUN) -m coverage report
+
+# Apart from the other packages; the .pth file would start it in every process of the environment.
+$(COVERAGE)/.installed: requirements-coverage.txt
+	rm -rf $(COVERAGE)
+	$(RUN) -m pip install --quiet --disable-pip-version-check --target $(COVERAGE) \
+		--requirement requirements-coverage.txt
+	echo "import coverage; coverage.process_startup()" > $(COVERAGE)/sitecustomize.py
+	touch $@
+
 # Writes the training text, trains gpt2-demo from scratch and measures it: about half an hour.
 model: $(READY)
 	$(RUN) models/gpt2-demo/training/train.py
 	$(RUN) models/gpt2-demo/training/card.py
 
 clean:
-	rm -rf $(OUT) .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(OUT) .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage .coverage.* $(COVERAGE)

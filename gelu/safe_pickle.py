@@ -83,7 +83,8 @@ def _fill_array(spend: Callable[[int], None], array: NDArray[Any], state: Any) -
     if len(data) != math.prod(shape) * number_type.dtype.itemsize:
         raise ValueError(f"an array of shape {shape} in {len(data)} bytes")
     spend(len(data))
-    array.__setstate__((1, shape, number_type.dtype, np.bool_(bool(by_columns)), data))
+    how: Any = bool(by_columns)  # NumPy's stubs want a NumPy bool, NumPy a plain one
+    array.__setstate__((1, shape, number_type.dtype, how, data))
 
 
 def _checked_shape(shape: Any) -> tuple[int, ...]:

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import pickle
 import re
 import warnings
 from collections.abc import Callable
@@ -14,6 +15,7 @@ import pandas as pd
 import pytest
 from hypothesis import given
 
+from gelu import safe_pickle
 from gelu.artifacts import (
     ATTRIBUTES,
     DATASET,
@@ -43,6 +45,8 @@ GEOMETRY = Geometry(3, 1, 4, 0)
 N_NEURONS = GEOMETRY.n_neurons
 PROMPTS = b'prompts,number_of_new_tokens,num_samples\n"A, ""b""\nc",5,2\nd e,3,\n"  ",1,7\n'
 
+OUTPUTS = ['"a"', " b,\n", "=1", "NA", "\x00", ""]
+
 
 @pytest.fixture(scope="module")
 def valid(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -70,7 +74,7 @@ def valid(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def dataset(packed: PackedActivations) -> pd.DataFrame:
     """Return six samples: two completions of one prompt, one of another, two tokens each."""
     counts = packed.layer_counts(3)
-    texts = ['"a"', " b,\n", "=1", "NA", "\x00", ""]
+    texts = OUTPUTS
     return pd.DataFrame(
         {
             "sample_id": range(6),
@@ -124,7 +128,7 @@ def test_prompts(valid: Path, change: Change) -> None:
 
 def _expected_cells(content: bytes) -> list[dict[str, str]]:
     text = content.decode("utf-8-sig")
-    return list(csv.DictReader(io.StringIO(text, newline="")))
+    return list(csv.DictReader(io.StringIO(text.lstrip("\r\n"), newline="")))
 
 
 @fuzzed
@@ -318,3 +322,40 @@ def test_prompts_with_a_column_twice_are_refused(tmp_path: Path) -> None:
     path.write_text("prompts,number_of_new_tokens,prompts\na,1,b\n")
     told = refused(path, lambda path: parse_prompts(read_text(path), path))
     assert "line 1: the column prompts stands there more than once" in told
+
+
+def test_the_files_that_are_damaged_above_are_valid(valid: Path) -> None:
+    for ending in (PICKLE, JSON, MATRIX, "activations.pkl"):
+        sample_ids, packed = _checked_activations(valid / f"m_{ending}")
+        assert len(sample_ids) in (1, 6) and packed.counts().any()
+    for name in (f"m_{DATASET}", "safe.csv"):
+        assert read_dataset(valid / name)["output"].tolist() == [
+            '"a"',
+            " b,\n",
+            "=1",
+            "NA",
+            "\x00",
+            "",
+        ]
+    assert read_geometry_table(valid / f"m_{ATTRIBUTES}").n_neurons == N_NEURONS
+    for name in ("full.el", "weighted.el"):
+        assert sum(len(block.sources) for block in read_edge_blocks(valid / name, GEOMETRY)) == 32
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (b"}K\x05](K\x01K\x02es.", {5: [1, 2]}),
+        (b"(K\x05(K\x01K\x02ld.", {5: [1, 2]}),
+        (b"I01\nI00\n\x86.", (True, False)),
+        (b"F1.5\nL7L\n\x86.", (1.5, 7)),
+        (b"K\x012\x86.", (1, 1)),
+        (b"K\x01(K\x02K\x031.", 1),
+        (b"K\x01(K\x0200.", 1),
+        (b"]N\x88\x89\x87a.", [(None, True, False)]),
+        (b"V\\u00e9\n.", "é"),
+        (b"]p7\n0g7\n.", []),
+    ],
+)
+def test_rare_opcodes_mean_what_they_mean_to_python(content: bytes, expected: object) -> None:
+    assert safe_pickle.load(io.BytesIO(content)) == expected == pickle.loads(content)

@@ -45,8 +45,9 @@ def undo_csv_safe(table: "pd.DataFrame", path: Path) -> "pd.DataFrame":
                 f"{path}, row {int(wrong.argmax()) + 1}: {name} lacks the apostrophe that the "
                 f"column {MARK} promises"
             )
-        undone = column.where(~_begins(column, GUARD), column.str[1:])
-        texts[name] = undone.astype(table[name].dtype)
+        guarded = _begins(column, GUARD)
+        column[guarded] = column[guarded].map(lambda text: text[1:])
+        texts[name] = column.astype(table[name].dtype)
     return table.assign(**texts).drop(columns=MARK)
 
 
@@ -64,4 +65,5 @@ def _guarded(column: "pd.Series[str]") -> "pd.Series[str]":
 
 
 def _begins(column: "pd.Series[str]", signs: str) -> "pd.Series[bool]":
-    return column.str[:1].isin(list(signs))
+    # A damaged column of numbers is neither numeric nor text.
+    return column.map(lambda cell: isinstance(cell, str) and cell[:1] in {*signs}).astype(bool)
