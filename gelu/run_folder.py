@@ -39,7 +39,7 @@ from gelu.artifacts import (
 from gelu.cli import UserError
 
 SHARDS = ".shards"
-EXPORT_ARGUMENTS = ("edges", "formats", "top_edges")
+EXPORT_ARGUMENTS = ("csv_safe", "edges", "formats", "top_edges")
 UNCOMPARED = ("input_csv", "model_type")
 
 
