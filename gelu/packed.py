@@ -52,7 +52,7 @@ class PackedActivations:
     def __len__(self) -> int:
         return len(self.bits)
 
-    def rows(self, index: slice | Sequence[int]) -> NDArray[np.bool_]:
+    def rows(self, index: slice | Sequence[int] | NDArray[np.int64]) -> NDArray[np.bool_]:
         """Return these rows as a bool matrix (rows, n_neurons)."""
         unpacked = np.unpackbits(self.bits[index], axis=1, count=self.n_neurons)
         return unpacked.view(np.bool_)

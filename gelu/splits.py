@@ -9,6 +9,7 @@ prompts that it has learned from is flattered, and an interval from resampled to
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from gelu.cli import UserError
 
+VALIDATION_SHARE = 1 / 8
 DRAWS, LEVEL = 1000, 0.95
 
 
@@ -67,6 +69,45 @@ def split_prompts(groups: ArrayLike, share: float, seed: int) -> NDArray[np.bool
     chosen = np.random.default_rng(seed).permutation(len(numbers))[:n_held_out]
     held_out: NDArray[np.bool_] = np.isin(codes.reshape(-1), chosen)
     return held_out
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Rows of the samples: learn and validate together are those of the training prompts.
+
+    held_out_groups: (m,), the prompts 0..G-1 of the rows `held_out`.
+    """
+
+    learn: NDArray[np.int64]
+    validate: NDArray[np.int64]
+    held_out: NDArray[np.int64]
+    held_out_groups: NDArray[np.int64]
+
+    @property
+    def training(self) -> NDArray[np.int64]:
+        """The rows of all training prompts, ascending."""
+        return np.sort(np.concatenate([self.learn, self.validate]))
+
+
+def split_parts(groups: ArrayLike, share: float, seed: int) -> Parts:
+    """Hold out `share` of the prompts to test on, and an eighth of the others to choose on.
+
+    groups: (n,), see `prompt_groups`. What is chosen on the validation prompts is when to stop and
+    how much to smooth. Raises `UserError` for fewer than three prompts.
+    """
+    codes = np.asarray(groups)
+    n_groups = len(np.unique(codes))
+    if n_groups < 3:
+        raise UserError(
+            f"the dataset has {n_groups} prompts of different texts; three are needed at least: to "
+            "learn from, to choose on and to test on"
+        )
+    held_out = split_prompts(codes, min(share, (n_groups - 2) / n_groups), seed)
+    training = np.flatnonzero(~held_out)
+    validation = split_prompts(codes[training], VALIDATION_SHARE, seed + 1)
+    rows = np.flatnonzero(held_out)
+    numbers = np.unique(codes[rows], return_inverse=True)[1].reshape(-1)
+    return Parts(training[~validation], training[validation], rows, numbers.astype(np.int64))
 
 
 def sums_by_group(values: ArrayLike, groups: ArrayLike) -> NDArray[np.float64]:

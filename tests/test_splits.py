@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from gelu.cli import UserError
-from gelu.splits import interval, prompt_groups, split_prompts, sums_by_group
+from gelu.splits import interval, prompt_groups, split_parts, split_prompts, sums_by_group
 
 
 def test_no_prompt_is_on_both_sides() -> None:
@@ -30,6 +30,23 @@ def test_both_sides_have_a_prompt(share: float, expected: int) -> None:
 def test_one_prompt_cannot_be_split() -> None:
     with pytest.raises(UserError, match="1 prompts; two"):
         split_prompts([4, 4, 4], 0.2, 0)
+
+
+def test_three_parts_share_no_prompt_and_leave_nothing_out() -> None:
+    groups = np.repeat(np.arange(80), 3)
+    parts = split_parts(groups, 0.2, seed=3)
+    sides = [set(groups[rows]) for rows in (parts.learn, parts.validate, parts.held_out)]
+    assert [len(side) for side in sides] == [56, 8, 16]
+    assert len(set.union(*sides)) == 80
+    assert sorted([*parts.training, *parts.held_out]) == list(range(240))
+    assert (np.bincount(parts.held_out_groups) == 3).all()
+
+
+def test_three_prompts_are_enough_and_two_are_not() -> None:
+    parts = split_parts([0, 1, 2], 0.9, seed=0)
+    assert [len(rows) for rows in (parts.learn, parts.validate, parts.held_out)] == [1, 1, 1]
+    with pytest.raises(UserError, match="2 prompts of different texts; three"):
+        split_parts([0, 1], 0.5, seed=0)
 
 
 def test_equal_and_prefix_equal_texts_are_one_prompt() -> None:

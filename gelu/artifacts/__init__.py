@@ -27,6 +27,24 @@ from gelu.artifacts.files import (
     write_bytes,
 )
 from gelu.artifacts.locks import folder_lock
+from gelu.artifacts.predictors import (
+    ACTIVATION_PREDICTION,
+    ACTIVATION_PREDICTION_LAYERS,
+    ACTIVATION_PREDICTION_NEURONS,
+    ACTIVATION_PREDICTION_PICTURE,
+    ACTIVATION_PREDICTION_RELIABILITY,
+    ACTIVATION_PREDICTOR,
+    ACTIVATION_PREDICTOR_WEIGHTS,
+    KNOWLEDGE_REPORT,
+    NEXT_TOKEN,
+    NEXT_TOKEN_DIRECT,
+    NEXT_TOKEN_NEURONS,
+    NEXT_TOKEN_PICTURE,
+    NEXT_TOKEN_SCORES,
+    PREDICTED_NEURONS,
+    read_tensors,
+    write_tensors,
+)
 from gelu.artifacts.shards import Shards
 from gelu.artifacts.tables import (
     find_geometry,
@@ -83,6 +101,13 @@ from gelu.artifacts.writers import (
 )
 
 __all__ = [
+    "ACTIVATION_PREDICTION",
+    "ACTIVATION_PREDICTION_LAYERS",
+    "ACTIVATION_PREDICTION_NEURONS",
+    "ACTIVATION_PREDICTION_PICTURE",
+    "ACTIVATION_PREDICTION_RELIABILITY",
+    "ACTIVATION_PREDICTOR",
+    "ACTIVATION_PREDICTOR_WEIGHTS",
     "ATTRIBUTES",
     "CLUSTERS_BY_PROMPT_PICTURE",
     "CLUSTERS_PICTURE",
@@ -96,8 +121,14 @@ __all__ = [
     "IMPORTANCE_BY_LAYER_PICTURE",
     "IMPORTANT_NEURONS",
     "JSON",
+    "KNOWLEDGE_REPORT",
     "MATRIX",
     "NEURONS_PICTURE",
+    "NEXT_TOKEN",
+    "NEXT_TOKEN_DIRECT",
+    "NEXT_TOKEN_NEURONS",
+    "NEXT_TOKEN_PICTURE",
+    "NEXT_TOKEN_SCORES",
     "PATTERNS",
     "PATTERNS_DOCUMENT",
     "PATTERNS_PICTURE",
@@ -106,6 +137,7 @@ __all__ = [
     "PICKLE",
     "POSITION_PICTURE",
     "POSITION_SPECIFIC",
+    "PREDICTED_NEURONS",
     "PROMPT_SIMILARITIES",
     "REPORT",
     "RUN",
@@ -138,6 +170,7 @@ __all__ = [
     "read_document",
     "read_edge_blocks",
     "read_geometry_table",
+    "read_tensors",
     "read_text",
     "remove_folder",
     "remove_partial_files",
@@ -148,4 +181,5 @@ __all__ = [
     "write_graphml",
     "write_picture",
     "write_table",
+    "write_tensors",
 ]

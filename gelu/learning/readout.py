@@ -1,0 +1,192 @@
+"""The next token from which neurons are active: a linear readout, and one with a hidden layer.
+
+    readout = fit_readout(activations, classes_of_samples, prior, learn, validate, fitting, done)
+    logprobs = readout.log_probabilities(activations, rows)
+    weights = readout.weights()                       # (neurons, classes), of a linear one
+
+The linear readout is multinomial logistic regression with weights of reduced rank (Yee and Hastie
+2003), A B with A (neurons, rank) and B (rank, classes). A model of width d has logits of rank d at
+most, and weight decay on both factors is a penalty on the nuclear norm of their product (Srebro et
+al. 2005). Up to `rank` neurons it is the full regression. The intercepts start at the unigram.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+from torch.nn import functional
+
+from gelu.packed import PackedActivations
+
+BITS = 1 / np.log(2)
+
+
+@dataclass(frozen=True)
+class Fitting:
+    """How a readout learns; hidden: width of the hidden layer, None for a linear one."""
+
+    seed: int
+    epochs: int = 12
+    batch_size: int = 256
+    learning_rate: float = 2e-3
+    weight_decay: float = 0.1
+    dropout: float = 0.0
+    rank: int = 256
+    hidden: int | None = None
+    patience: int = 3
+
+
+class Readout(nn.Module):
+    """Log-probabilities of classes from binary activations, centred by their training means."""
+
+    means: torch.Tensor
+    varies: torch.Tensor
+
+    def __init__(
+        self, means: torch.Tensor, prior: torch.Tensor, fitting: Fitting, seen: torch.Tensor
+    ) -> None:
+        super().__init__()
+        n_neurons, n_classes = len(means), len(prior)
+        self.linear = fitting.hidden is None
+        rank = fitting.rank if fitting.hidden is None else fitting.hidden
+        self.full = self.linear and n_neurons <= rank
+        self.register_buffer("means", means)
+        self.register_buffer("varies", seen)
+        self.dropout = nn.Dropout(fitting.dropout)
+        self.intercept = nn.Parameter(prior.log())
+        width = n_classes if self.full else rank
+        start = torch.zeros(n_neurons, width)
+        if not self.full:
+            start.normal_(0, 1 / np.sqrt(max(1, rank)))
+            self.second = nn.Parameter(torch.zeros(rank, n_classes))
+        # A neuron that never varies in training has nothing to say, whatever it started with.
+        self.first = nn.Parameter(start * seen[:, None])
+        self.hidden_bias = None if self.linear else nn.Parameter(torch.zeros(width))
+
+    def forward(self, active: torch.Tensor) -> torch.Tensor:
+        """Return the classes' log-odds up to a constant, (m, classes); active: (m, neurons)."""
+        x = self.dropout((active - self.means) * self.varies) @ self.first
+        if self.hidden_bias is not None:
+            x = self.dropout(functional.gelu(x + self.hidden_bias))
+        logits: torch.Tensor = (x if self.full else x @ self.second) + self.intercept
+        return logits
+
+    def weights(self) -> NDArray[np.float32]:
+        """Return what each neuron adds to each class, (neurons, classes), their mean taken off.
+
+        Raises `ValueError` for a readout with a hidden layer, which has no such weights.
+        """
+        if not self.linear:
+            raise ValueError("a readout with a hidden layer has no weights by neuron")
+        with torch.inference_mode():
+            product = self.first if self.full else self.first @ self.second
+            centred: NDArray[np.float32] = (product - product.mean(dim=1, keepdim=True)).numpy()
+        return centred
+
+    def log_probabilities(
+        self, activations: PackedActivations, rows: NDArray[np.int64]
+    ) -> NDArray[np.float32]:
+        """Return the classes' log-probabilities for these rows, (m, classes), natural log."""
+        self.eval()
+        with torch.inference_mode():
+            logits = self(torch.from_numpy(activations.rows(rows)).to(torch.float32))
+            return np.asarray(functional.log_softmax(logits, dim=-1).numpy())
+
+
+def subset(activations: PackedActivations, neurons: NDArray[np.int64]) -> PackedActivations:
+    """Return the activations of these neurons alone, in this order."""
+    parts = [np.empty((0, (len(neurons) + 7) // 8), np.uint8)]
+    parts += [np.packbits(block[:, neurons], axis=1) for _, block in activations.blocks()]
+    return PackedActivations(np.concatenate(parts), len(neurons))
+
+
+def fit_readout(
+    activations: PackedActivations,
+    classes: NDArray[np.int64],
+    prior: NDArray[np.float64],
+    learn: NDArray[np.int64],
+    validate: NDArray[np.int64],
+    fitting: Fitting,
+    done: Callable[[int], object],
+) -> Readout:
+    """Return the readout that is best on the rows `validate` among its epochs.
+
+    classes: (n,), of each sample; prior: (C,), of each class. AdamW with one cycle of the learning
+    rate; stops after `patience` epochs without a gain. `done` is called with numbers of samples.
+    """
+    torch.manual_seed(fitting.seed)
+    rng = np.random.default_rng(fitting.seed)
+    means, varies = _means(activations, learn)
+    readout = Readout(means, torch.from_numpy(prior).float(), fitting, varies)
+    n_batches = -(-len(learn) // fitting.batch_size)
+    optimiser = torch.optim.AdamW(
+        readout.parameters(), fitting.learning_rate, weight_decay=fitting.weight_decay
+    )
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimiser, fitting.learning_rate, total_steps=fitting.epochs * n_batches
+    )
+    truth = torch.from_numpy(classes)
+    # The unigram is where it starts, and what is left where there is nothing to learn.
+    best, best_epoch = _copy(readout), 0
+    best_loss = _mean_loss(readout, activations, classes, validate)
+    for epoch in range(fitting.epochs):
+        readout.train()
+        for rows in np.array_split(rng.permutation(learn), n_batches):
+            active = torch.from_numpy(activations.rows(rows)).to(torch.float32)
+            loss = functional.cross_entropy(readout(active), truth[rows])
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+            schedule.step()
+            done(len(rows))
+        validation_loss = _mean_loss(readout, activations, classes, validate)
+        if validation_loss < best_loss:
+            best, best_loss, best_epoch = _copy(readout), validation_loss, epoch
+        if epoch - best_epoch >= fitting.patience:
+            break
+    readout.load_state_dict(best)
+    readout.eval()
+    return readout
+
+
+def _copy(readout: Readout) -> dict[str, torch.Tensor]:
+    return {name: value.clone() for name, value in readout.state_dict().items()}
+
+
+def _means(
+    activations: PackedActivations, rows: NDArray[np.int64]
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return how often each neuron is active in these rows, and 1 for each that varies there."""
+    counts = np.zeros(activations.n_neurons, np.int64)
+    for start in range(0, len(rows), 1024):
+        counts += activations.rows(rows[start : start + 1024]).sum(axis=0, dtype=np.int64)
+    varies = (counts > 0) & (counts < len(rows))
+    return torch.from_numpy(counts / len(rows)).float(), torch.from_numpy(varies).float()
+
+
+def _mean_loss(
+    readout: Readout,
+    activations: PackedActivations,
+    classes: NDArray[np.int64],
+    rows: NDArray[np.int64],
+) -> float:
+    total = 0.0
+    for start in range(0, len(rows), 1024):
+        part = rows[start : start + 1024]
+        logprobs = readout.log_probabilities(activations, part)
+        total -= float(logprobs[np.arange(len(part)), classes[part]].sum())
+    return total / len(rows) * BITS
+
+
+def neuron_importance(readout: Readout) -> NDArray[np.float64]:
+    """Return how much each neuron moves a linear readout, (neurons,).
+
+    The length of its weights times the standard deviation of its activity: recursive elimination
+    (Guyon et al. 2002) leaves the least important out and fits anew.
+    """
+    frequency = readout.means.numpy().astype(np.float64)
+    deviation = np.sqrt(frequency * (1 - frequency))
+    return np.asarray(np.linalg.norm(readout.weights(), axis=1) * deviation, np.float64)

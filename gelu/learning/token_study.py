@@ -1,0 +1,309 @@
+"""How much of the next token the active neurons hold: readouts, baselines and the ceiling.
+
+study = study_next_token(samples, groups, history, settings, inside, bars)
+study.scores, study.carriers, study.direct           # tables
+"""
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from gelu.learning.ceiling import sampled_bounds
+from gelu.learning.direct_path import compare_weights, token_carriers
+from gelu.learning.readout import Fitting, Readout, fit_readout, neuron_importance, subset
+from gelu.learning.tokens import (
+    ORDERS,
+    Before,
+    Classes,
+    TokenModel,
+    TokenScores,
+    batches,
+    choose_token_strengths,
+)
+from gelu.models import Geometry
+from gelu.packed import PackedActivations
+from gelu.splits import Parts, interval, split_parts, sums_by_group
+from gelu.statistics.samples import Samples
+
+BEST_K = (10, 30, 100, 300, 1000, 3000, 10000)
+MEASURES = ("cross_entropy_bits", "top1", "top5")
+SHOWN_K, LEAST_ACTIVE = 100, 20
+ALL_LINEAR = "all"
+
+Bars = Callable[[str, int, str], AbstractContextManager[Callable[[int], object]]]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """held_out: share of the prompts; max_classes: tokens that a readout tells apart at most;
+    min_token_count: samples of a token whose neurons are listed."""
+
+    seed: int
+    held_out: float
+    epochs: int
+    max_classes: int
+    min_token_count: int
+    rank: int = 256
+    hidden: int = 256
+
+    def fitting(self, linear: bool) -> Fitting:
+        """Return how a readout learns."""
+        if linear:
+            return Fitting(self.seed, self.epochs, rank=self.rank)
+        return Fitting(self.seed, self.epochs, dropout=0.2, hidden=self.hidden)
+
+
+@dataclass(frozen=True)
+class Inside:
+    """What the model itself gives, where it is at hand.
+
+    ranks: (held out,) -> rank of each token that came, given the rows; direct: weights of the
+    direct path (n_neurons, C), given the tokens' ids.
+    """
+
+    ranks: Callable[[NDArray[np.int64]], NDArray[np.int64]]
+    direct: Callable[[NDArray[np.int64]], NDArray[np.float32]]
+
+
+@dataclass(frozen=True)
+class TokenStudy:
+    """scores: a row for each predictor and set of neurons; carriers: the neurons that speak most
+    for each token; direct: of `gelu.learning.direct_path.compare_weights`, None without the model;
+    chosen: the neurons of each best k, by k; ceiling: what is known of the model itself."""
+
+    parts: Parts
+    scores: pd.DataFrame
+    carriers: pd.DataFrame
+    direct: pd.DataFrame | None
+    chosen: dict[int, NDArray[np.int64]]
+    strengths: tuple[float, float]
+    n_classes: int
+    ceiling: dict[str, float]
+
+
+@dataclass(frozen=True)
+class _Task:
+    """What every readout of a study is fitted and tested on."""
+
+    activations: PackedActivations
+    came: NDArray[np.int64]
+    classes: Classes
+    codes: NDArray[np.int64]
+    prior: NDArray[np.float64]
+    parts: Parts
+    done: Callable[[int], object]
+
+    def fit(self, neurons: NDArray[np.int64] | None, fitting: Fitting) -> tuple[Readout, Any]:
+        """Fit a readout of these neurons, None for all; return it and its held-out scores."""
+        activations = self.activations
+        if neurons is not None:
+            activations = subset(activations, neurons)
+        parts = self.parts
+        readout = fit_readout(
+            activations, self.codes, self.prior, parts.learn, parts.validate, fitting, self.done
+        )
+        scores = [
+            self.classes.score(readout.log_probabilities(activations, rows), self.came[rows])
+            for rows in batches(parts.held_out, max(len(self.classes), activations.n_neurons))
+        ]
+        return readout, TokenScores.joined(scores)
+
+
+def study_next_token(
+    samples: Samples,
+    groups: NDArray[np.int64],
+    history: NDArray[np.int64],
+    settings: Settings,
+    inside: Inside | None,
+    bars: Bars,
+) -> TokenStudy:
+    """Fit all readouts on the training prompts and test them on the held-out ones.
+
+    groups: (n,), of `gelu.splits.prompt_groups`; history: (n, 2 or more); inside: None without the
+    model.
+    """
+    parts = split_parts(groups, settings.held_out, settings.seed)
+    came = samples.table["output_id"].to_numpy(np.int64)
+    n_tokens = max(int(came.max()), int(history.max()), samples.geometry.vocab_size - 1) + 1
+    before = Before.of(history, came)
+    strengths = choose_token_strengths(before, parts.learn, parts.validate, n_tokens)
+    counted = TokenModel.count(before, parts.training, n_tokens, strengths)
+    rows = [
+        _row(order, "none", 0, scores, parts, settings.seed)
+        for order, scores in counted.score(before, parts.held_out).items()
+    ]
+    learned = parts.learn
+    classes = Classes.choose(came[learned], groups[learned], counted.unigram, settings.max_classes)
+    prior = classes.prior(counted.unigram)
+    plan = reading_plan(samples.geometry)
+    most = settings.epochs * len(learned) * (len(plan) + 1 + len(_ks(samples.geometry)))
+    with bars("readouts", most, "sample") as done:
+        task = _Task(samples.activations, came, classes, classes.encode(came), prior, parts, done)
+        whole, more, chosen = _readouts(task, plan, settings, samples.geometry)
+    rows += more
+    ceiling = _ceiling(samples, parts, inside, rows, settings.seed)
+    every = np.arange(samples.geometry.n_neurons)
+    carriers, direct = _carriers(samples, whole, classes, came[learned], inside, every, settings)
+    scores = pd.DataFrame(rows)
+    return TokenStudy(parts, scores, carriers, direct, chosen, strengths, len(classes), ceiling)
+
+
+def reading_plan(geometry: Geometry) -> list[tuple[str, NDArray[np.int64]]]:
+    """Return which sets of neurons are read beside all of them: each layer, and layers up to l."""
+    d_mlp, n_layer = geometry.d_mlp, geometry.n_layer
+    if n_layer == 1:
+        return []
+    alone = [(f"layer {x}", np.arange(x * d_mlp, (x + 1) * d_mlp)) for x in range(n_layer)]
+    up_to = [(f"layers 0-{x}", np.arange((x + 1) * d_mlp)) for x in range(1, n_layer - 1)]
+    return alone + up_to
+
+
+def _ks(geometry: Geometry) -> list[int]:
+    return [k for k in BEST_K if k < geometry.n_neurons]
+
+
+def _readouts(
+    task: _Task,
+    plan: list[tuple[str, NDArray[np.int64]]],
+    settings: Settings,
+    geometry: Geometry,
+) -> tuple[Readout, list[dict[str, Any]], dict[int, NDArray[np.int64]]]:
+    """Return the linear readout of all neurons, a row for each readout, and the best neurons."""
+    linear, n_neurons = settings.fitting(linear=True), geometry.n_neurons
+    seed, parts = settings.seed, task.parts
+    whole, scores = task.fit(None, linear)
+    rows = [_row("linear", ALL_LINEAR, n_neurons, scores, parts, seed)]
+    _, scores = task.fit(None, settings.fitting(linear=False))
+    rows.append(_row("hidden_layer", ALL_LINEAR, n_neurons, scores, parts, seed))
+    for name, neurons in plan:
+        _, scores = task.fit(neurons, linear)
+        rows.append(_row("linear", name, len(neurons), scores, parts, seed))
+    chosen: dict[int, NDArray[np.int64]] = {}
+    left, readout = np.arange(n_neurons), whole
+    # From many to few: each readout says which of its neurons the next smaller one keeps.
+    for k in reversed(_ks(geometry)):
+        order = np.argsort(-neuron_importance(readout), kind="stable")
+        left = left[np.sort(order[:k])]
+        readout, scores = task.fit(left, linear)
+        chosen[k] = left
+        rows.append(_row("linear", f"best {k}", k, scores, parts, seed))
+    return whole, rows, dict(sorted(chosen.items()))
+
+
+def _row(
+    predictor: str, neurons: str, n_neurons: int, scores: TokenScores, parts: Parts, seed: int
+) -> dict[str, Any]:
+    """Return one row of the table of scores, each with its interval over prompts."""
+    columns = scores.columns()
+    sums = sums_by_group(columns, parts.held_out_groups)
+    low, high = interval(sums, np.bincount(parts.held_out_groups), seed)
+    row: dict[str, Any] = {"predictor": predictor, "neurons": neurons, "n_neurons": n_neurons}
+    for number, measure in enumerate(MEASURES):
+        row[measure] = float(columns[:, number].mean())
+        row[f"{measure}_low"], row[f"{measure}_high"] = float(low[number]), float(high[number])
+    return row
+
+
+def _ceiling(
+    samples: Samples,
+    parts: Parts,
+    inside: Inside | None,
+    rows: list[dict[str, Any]],
+    seed: int,
+) -> dict[str, float]:
+    """Add the model's own row to `rows`; return what its log-probabilities say."""
+    if "output_logprob" not in samples.table.columns:
+        samples.skipped["ceiling"] = "the dataset CSV has no column output_logprob"
+        return {}
+    logprobs = samples.table["output_logprob"].to_numpy(np.float64)[parts.held_out]
+    surprise = -logprobs / np.log(2)
+    unknown = np.zeros(len(surprise), np.int64)
+    ranks = unknown if inside is None else inside.ranks(parts.held_out)
+    row = _row("model", "model", 0, TokenScores(surprise, ranks), parts, seed)
+    if inside is None:
+        row.update({name: float("nan") for name in row if name.startswith("top")})
+    rows.append(row)
+    return asdict(sampled_bounds(logprobs))
+
+
+def _carriers(
+    samples: Samples,
+    whole: Readout,
+    classes: Classes,
+    came: NDArray[np.int64],
+    inside: Inside | None,
+    neurons: NDArray[np.int64],
+    settings: Settings,
+) -> tuple[pd.DataFrame, pd.DataFrame | None]:
+    """Return the table of neurons that carry a token, and the comparison with the direct path."""
+    geometry = samples.geometry
+    counts = np.bincount(came, minlength=int(classes.ids.max(initial=0)) + 1)
+    columns = np.flatnonzero(counts[classes.ids] >= settings.min_token_count)
+    ids, weights = classes.ids[columns], whole.weights()[:, columns]
+    frequency = whole.means.numpy()
+    active = frequency * len(came)
+    usable = np.flatnonzero((active >= LEAST_ACTIVE) & (len(came) - active >= LEAST_ACTIVE))
+    if len(ids) < 2 or len(usable) == 0:
+        samples.skipped["neurons that carry a token"] = (
+            f"fewer than two tokens have {settings.min_token_count} training samples"
+        )
+        return pd.DataFrame(columns=["token_id", "token"]), None
+    layers = usable // geometry.d_mlp
+    deviation = np.sqrt(frequency * (1 - frequency))[usable]
+    direct = None if inside is None else inside.direct(ids)[usable]
+    table = token_carriers(weights[usable], direct, usable, ids.tolist(), deviation)
+    table.insert(1, "token", table["token_id"].map(_texts(samples)))
+    table.insert(2, "n_token", counts[table["token_id"].to_numpy()])
+    table.insert(4, "layer", table["neuron_id"] // geometry.d_mlp)
+    table.insert(5, "dimension", table["neuron_id"] % geometry.d_mlp)
+    table = table.sort_values(["n_token", "token_id"], ascending=[False, True], kind="stable")
+    comparison = None
+    if direct is not None:
+        comparison = compare_weights(weights[usable], direct, layers, settings.seed)
+    return table.reset_index(drop=True), comparison
+
+
+def _texts(samples: Samples) -> Mapping[int, str]:
+    first = samples.table.drop_duplicates("output_id")
+    return dict(zip(first["output_id"], first["output"], strict=True))
+
+
+def summarise_token_study(
+    study: TokenStudy, samples: Samples, settings: Settings
+) -> dict[str, Any]:
+    """Return the headline numbers as plain values."""
+    rows = study.scores.to_dict(orient="records")
+    told = {
+        row["predictor"]: {name: _plain(row[name]) for name in MEASURES}
+        for row in rows
+        if row["neurons"] in ("none", ALL_LINEAR, "model")
+    }
+    best = {str(k): neurons.tolist() for k, neurons in study.chosen.items() if k <= SHOWN_K}
+    return {
+        "settings": asdict(settings),
+        "counts": {
+            "samples": len(samples),
+            "neurons": samples.geometry.n_neurons,
+            "classes": study.n_classes,
+            "samples_to_learn": len(study.parts.learn),
+            "samples_to_validate": len(study.parts.validate),
+            "samples_held_out": len(study.parts.held_out),
+            "prompts_held_out": int(study.parts.held_out_groups.max()) + 1,
+        },
+        "smoothing": dict(zip(ORDERS[1:], study.strengths, strict=True)),
+        "scores": told,
+        "best_neurons": best,
+        "ceiling_from_logprobs": {name: round(x, 6) for name, x in study.ceiling.items()},
+        "direct_path": [] if study.direct is None else study.direct.to_dict(orient="records"),
+        "skipped": dict(samples.skipped),
+    }
+
+
+def _plain(value: float) -> float | None:
+    """Return a rounded number, None for NaN, which is no JSON."""
+    return None if np.isnan(value) else round(float(value), 6)

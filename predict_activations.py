@@ -1,0 +1,323 @@
+"""Which neurons will be active, predicted from the input tokens alone, without running the model.
+
+Example:
+  python predict_activations.py --model_type gpt2-demo --dataset_dir dataset --output_dir part2
+  python predict_activations.py --model_type gpt2-demo --output_dir part2 \\
+      --predict "I think love is"
+
+Learns from a dataset of generate_activation_dataset.py and tests on prompts that are held out; no
+prompt has tokens on both sides, and prompts of one text, or of which one begins with the other, are
+never parted. A sample's neurons are those active at its context token, so a predictor sees the
+tokens up to and including that one. Predictors:
+
+base_rate   how often the neuron is active in the training prompts
+token       its rate after the context token, backing off to the base rate
+two_tokens  its rate after the last two tokens, backing off to the rate after the last one
+learned     a small network that reads the last --history tokens and the position and predicts all
+            neurons at once; learned_token_only, learned_position_only: the same one with everything
+            but the context token, or but the position, hidden
+
+How much to smooth and when to stop learning is chosen on an eighth of the training prompts.
+
+Writes {m}_activation_prediction_by_layer.csv and _by_neuron.csv (log-loss in bits, average
+precision, AUC, expected calibration error; what decides each neuron), _reliability.csv,
+{m}_activation_prediction.png, {m}_activation_prediction.json and the predictor,
+{m}_activation_predictor.safetensors with .json. With --predict also {m}_predicted_neurons.csv: the
+neurons with a probability of one half or more at the text's last token, beside the true ones where
+the model is at hand. Without --dataset_dir, --predict uses the predictor saved in --output_dir.
+
+The same command on the same kind of machine, with the same number of threads and versions, writes
+the same bytes; another number of threads rounds sums differently in the last digits.
+"""
+
+import os
+from argparse import Namespace
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gelu.cli import (
+    UserError,
+    add_device_argument,
+    add_model_argument,
+    build_parser,
+    discovery_rate,
+    non_negative_int,
+    output_directory,
+    positive_int,
+    run_script,
+    whole_number,
+)
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from gelu.artifacts import Artifacts
+    from gelu.folder_samples import FolderSamples
+    from gelu.learning.activation_study import Predictor, Settings, Study
+
+PACKAGES = ("matplotlib", "numpy", "pandas", "scipy", "torch")
+TOKEN_WIDTH = 64
+
+
+def main() -> None:
+    """Parse the command line; learn, or predict, or both."""
+    parser = build_parser(__doc__)
+    parser.add_argument("--dataset_dir", help="folder of generate_activation_dataset.py")
+    parser.add_argument("--output_dir", required=True, help="folder for the results")
+    add_model_argument(parser)
+    parser.add_argument("--seed", type=non_negative_int, default=42, help="of every random step")
+    parser.add_argument(
+        "--held_out", type=discovery_rate, default=0.2, help="share of the prompts to test on"
+    )
+    parser.add_argument(
+        "--history", type=whole_number(2), default=16, metavar="N", help="tokens that are read"
+    )
+    parser.add_argument(
+        "--width", type=positive_int, default=512, metavar="N", help="of the network's hidden layer"
+    )
+    parser.add_argument(
+        "--epochs", type=positive_int, default=12, metavar="N", help="passes over the data, at most"
+    )
+    parser.add_argument(
+        "--predict", metavar="TEXT", help="a text whose neurons are to be predicted"
+    )
+    add_device_argument(parser, "where the network learns; auto takes cuda, then mps, then cpu")
+    arguments = parser.parse_args()
+    if arguments.dataset_dir is None and arguments.predict is None:
+        raise UserError("give --dataset_dir to learn from, or --predict with a text, or both")
+    run(arguments)
+
+
+def run(arguments: Namespace) -> None:
+    """Learn where there is a dataset, predict where there is a text."""
+    # Before torch starts: matrix products on a GPU are not repeatable without.
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    from gelu.artifacts import Artifacts
+    from gelu.models import find_model
+
+    source = find_model(arguments.model_type)
+    token_ids = None if arguments.predict is None else encode(source, arguments.predict)
+    output_dir, argument = arguments.output_dir, "--output_dir"
+    if arguments.dataset_dir is None:
+        files = Artifacts(Path(output_dir), source.name)
+        predictor = read_predictor(files)
+        files = Artifacts(output_directory(output_dir, argument), source.name)
+    else:
+        read, history = read_inputs(arguments.dataset_dir, arguments.model_type, arguments.history)
+        files = Artifacts(output_directory(output_dir, argument), source.name)
+        predictor = learn(files, read, history, settings_of(arguments), arguments.device)
+    if token_ids is not None:
+        predict(files, predictor, arguments.model_type, token_ids)
+
+
+def settings_of(arguments: Namespace) -> "Settings":
+    """Return the arguments that decide what is learned."""
+    from gelu.learning.activation_study import Settings
+
+    return Settings(
+        seed=arguments.seed,
+        held_out=arguments.held_out,
+        history=arguments.history,
+        width=arguments.width,
+        token_width=min(TOKEN_WIDTH, arguments.width),
+        epochs=arguments.epochs,
+    )
+
+
+def read_inputs(dataset_dir: str, model_type: str, length: int) -> "tuple[FolderSamples, Any]":
+    """Return the dataset and the last `length` tokens before each sample."""
+    from gelu.folder_samples import read_folder
+    from gelu.token_history import NEEDED_COLUMNS, prompt_encoder, token_history
+
+    read = read_folder(dataset_dir, model_type, NEEDED_COLUMNS)
+    encode_prompt = prompt_encoder(read.source, read.samples.skipped)
+    return read, token_history(read.samples, encode_prompt, length)
+
+
+def learn(
+    files: "Artifacts", read: "FolderSamples", history: Any, settings: "Settings", device: str
+) -> "Predictor":
+    """Learn, test, write every file and print the headline; return the predictor."""
+    import torch
+
+    from gelu.learning.activation_study import study_activations
+    from gelu.models import pick_device
+
+    torch.use_deterministic_algorithms(True)
+    study = study_activations(
+        read.samples, read.groups, history, settings, pick_device(device), bars
+    )
+    write(files, read, settings, study)
+    return study.predictor
+
+
+@contextmanager
+def bars(description: str, total: int, unit: str) -> Iterator[Callable[[int], object]]:
+    """Give a function that moves a progress bar on."""
+    from gelu.progress import progress_bar
+
+    with progress_bar(description, total, unit, scale=True) as bar:
+        yield bar.update
+
+
+def write(files: "Artifacts", read: "FolderSamples", settings: "Settings", study: "Study") -> None:
+    """Write every file of a study, and say which and what was found."""
+    from gelu import artifacts
+    from gelu.learning.activation_study import summarise_study
+    from gelu.plots.figures import png_bytes
+    from gelu.plots.predictions import activation_prediction_figure
+
+    tables = {
+        artifacts.ACTIVATION_PREDICTION_LAYERS: study.layers,
+        artifacts.ACTIVATION_PREDICTION_NEURONS: study.neurons,
+        artifacts.ACTIVATION_PREDICTION_RELIABILITY: study.reliability,
+    }
+    paths = [artifacts.write_table(files.path(name), table) for name, table in tables.items()]
+    figure = activation_prediction_figure(
+        files.model, study.layers, study.neurons, study.reliability
+    )
+    picture = files.path(artifacts.ACTIVATION_PREDICTION_PICTURE)
+    paths.append(artifacts.write_picture(picture, png_bytes(figure)))
+    summary = {
+        "script": Path(__file__).name,
+        "model_type": files.model,
+        "inputs": read.inputs,
+        "versions": {package: version(package) for package in PACKAGES},
+        **summarise_study(study, read.samples, settings),
+    }
+    paths.append(artifacts.write_document(files.path(artifacts.ACTIVATION_PREDICTION), summary))
+    paths += write_predictor(files, study.predictor)
+    print("\n".join(map(str, paths)))
+    print_headline(study.layers, summary)
+
+
+def write_predictor(files: "Artifacts", predictor: "Predictor") -> list[Path]:
+    """Write the predictor: weights as safetensors, the rest as JSON."""
+    from gelu import artifacts
+
+    weights = files.path(artifacts.ACTIVATION_PREDICTOR_WEIGHTS)
+    description = files.path(artifacts.ACTIVATION_PREDICTOR)
+    return [
+        artifacts.write_tensors(weights, predictor.network.state_dict()),
+        artifacts.write_document(description, predictor.description()),
+    ]
+
+
+def read_predictor(files: "Artifacts") -> "Predictor":
+    """Return the predictor saved in the folder; `UserError` where there is none."""
+    from gelu import artifacts
+
+    path = files.path(artifacts.ACTIVATION_PREDICTOR)
+    description = artifacts.read_document(path)
+    if description is None:
+        raise UserError(f"{path}: no such file; learn with --dataset_dir first")
+    from gelu.learning.activation_study import load_predictor
+
+    tensors = artifacts.read_tensors(files.path(artifacts.ACTIVATION_PREDICTOR_WEIGHTS))
+    return load_predictor(description, tensors)
+
+
+def print_headline(layers: "pd.DataFrame", summary: dict[str, Any]) -> None:
+    """Print the log-loss of each predictor by layer, and the verdict."""
+    wide = layers.pivot(index="predictor", columns="layer", values="log_loss_bits")
+    names = list(dict.fromkeys(layers["layer"]))
+    print("log-loss on held-out prompts, bits per neuron and token, by layer:")
+    print(f"  {'':22s}" + "".join(f"{name!s:>9}" for name in names))
+    for predictor in dict.fromkeys(layers["predictor"]):
+        row = "".join(f"{wide.loc[predictor, name]:9.4f}" for name in names)
+        print(f"  {predictor:22s}{row}")
+    print(summary["verdict"])
+    kinds = ", ".join(f"{kind} {count:,}" for kind, count in summary["decided_by"].items())
+    print(f"neurons by what decides them: {kinds}")
+
+
+def encode(source: Any, text: str) -> list[int]:
+    """Return the text's token ids; `UserError` for an empty text."""
+    from gelu.models import encode_text, load_tokenizer, read_geometry
+
+    token_ids = encode_text(load_tokenizer(source), text, read_geometry(source), "--predict")
+    if not token_ids:
+        raise UserError("--predict: the text is empty; give at least one character")
+    return list(token_ids)
+
+
+def predict(
+    files: "Artifacts", predictor: "Predictor", model_type: str, token_ids: list[int]
+) -> None:
+    """Write and print the neurons predicted at the text's last token, beside the true ones."""
+    from gelu.artifacts import PREDICTED_NEURONS, write_table
+
+    probabilities = predictor.probabilities(token_ids)
+    active = true_neurons(model_type, token_ids, len(probabilities))
+    table = predicted_table(probabilities, active, predictor.geometry.d_mlp)
+    print(write_table(files.path(PREDICTED_NEURONS), table))
+    print_prediction(table)
+
+
+def true_neurons(model_type: str, token_ids: list[int], n_neurons: int) -> Any:
+    """Return which neurons are active at the last token, None where the model is not at hand."""
+    import sys
+
+    import torch
+
+    from gelu.hooks import GeluRecorder
+    from gelu.models import find_model, load_model
+
+    try:
+        model = load_model(find_model(model_type), "cpu")
+    except UserError as error:
+        print(f"note: no true neurons to compare with: {error}", file=sys.stderr)
+        return None
+    if model.architecture.geometry.n_neurons != n_neurons:
+        raise UserError(
+            f"--model_type {model_type}: has {model.architecture.geometry.n_neurons} neurons, the "
+            f"saved predictor {n_neurons}; learn anew with --dataset_dir"
+        )
+    if len(token_ids) > model.architecture.geometry.n_positions:
+        raise UserError(
+            f"--predict: {len(token_ids)} tokens; the model has "
+            f"{model.architecture.geometry.n_positions} positions"
+        )
+    with torch.inference_mode(), GeluRecorder(model, positions=-1) as recorder:
+        model(torch.tensor([token_ids]))
+    return recorder.take()[0].numpy()
+
+
+def predicted_table(probabilities: Any, active: Any, d_mlp: int) -> "pd.DataFrame":
+    """Return every neuron that is predicted or truly active, by id.
+
+    `predicted` is 1 for a probability of one half or more; `active` is empty without the truth.
+    """
+    import numpy as np
+    import pandas as pd
+
+    predicted = probabilities >= 0.5
+    ids = np.flatnonzero(predicted if active is None else predicted | active)
+    truth = pd.Series(pd.NA if active is None else active[ids].astype(int), range(len(ids)))
+    return pd.DataFrame(
+        {
+            "neuron_id": ids,
+            "layer": ids // d_mlp,
+            "dimension": ids % d_mlp,
+            "probability": probabilities[ids].astype(float).round(6),
+            "predicted": predicted[ids].astype(int),
+            "active": truth.astype("Int64"),
+        }
+    )
+
+
+def print_prediction(table: "pd.DataFrame") -> None:
+    """Print how many neurons of each layer were predicted, and how many of these were right."""
+    for layer, rows in table.groupby("layer"):
+        line = f"layer {layer}: {rows['predicted'].sum():,} neurons predicted active"
+        if rows["active"].notna().all():
+            right = int((rows["predicted"] * rows["active"]).sum())
+            line += f", {rows['active'].sum():,} are, {right:,} of them predicted"
+        print(line)
+
+
+if __name__ == "__main__":
+    run_script(main)

@@ -1,0 +1,253 @@
+"""The next token from the GELU activations alone: how much of it do the neurons hold?
+
+Example:
+  python predict_next_token.py --model_type gpt2-demo --dataset_dir dataset --output_dir part2
+
+Reads which neurons were active at the token before, one bit a neuron, and predicts the token that
+the model then wrote. Learns on the training prompts and tests on held-out ones; no prompt has
+tokens on both sides. Surprise (cross-entropy) is in bits, with 95 % intervals from resampled
+prompts, and so are top-1 and top-5.
+
+linear         multinomial logistic regression with weights of rank 256 at most
+hidden_layer   the same with one hidden layer of 256, for comparison
+unigram, bigram, trigram   how often the token came, after the last token, after the last two; each
+               backs off to the one before, smoothed by what is best on validation prompts
+model          the ceiling: the surprise of its own distribution, from output_logprob; with the
+               model at hand also how often its likeliest tokens came
+
+The linear readout is fitted to all neurons, to each layer alone, to the layers up to l, and to the
+best k neurons. These are chosen on the training prompts alone: fitted to more, those whose weights
+move the prediction least are left out. output_logprob is of the distribution after temperature and
+top-k: at a temperature below 1 the model is surer than its logits say, and a greedy dataset leaves
+no surprise at all; the ceiling is that of the dataset, whatever made it. Without the model, the
+summary bounds its expected accuracy: see the README.
+
+Writes {m}_next_token_prediction.csv (the scores), {m}_next_token_neurons.csv (for each frequent
+token the neurons that speak for it, with the weight of the model's own direct path, W_out . W_U
+with ln_f's weights), {m}_next_token_direct_path.csv (are the two alike, against neurons or tokens
+dealt out anew), {m}_next_token_prediction.png and {m}_next_token_prediction.json.
+
+The same command on the same kind of machine, with the same number of threads and versions, writes
+the same bytes; another number of threads rounds sums differently in the last digits.
+"""
+
+import sys
+from argparse import Namespace
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gelu.cli import (
+    UserError,
+    add_device_argument,
+    add_model_argument,
+    build_parser,
+    discovery_rate,
+    non_negative_int,
+    output_directory,
+    positive_int,
+    run_script,
+)
+
+if TYPE_CHECKING:
+    from gelu.artifacts import Artifacts
+    from gelu.folder_samples import FolderSamples
+    from gelu.learning.token_study import Inside, Settings, TokenStudy
+
+PACKAGES = ("matplotlib", "numpy", "pandas", "scipy", "torch")
+
+
+def main() -> None:
+    """Parse the command line and study the dataset."""
+    parser = build_parser(__doc__)
+    parser.add_argument(
+        "--dataset_dir", required=True, help="folder of generate_activation_dataset.py"
+    )
+    parser.add_argument("--output_dir", required=True, help="folder for the results")
+    add_model_argument(parser)
+    parser.add_argument("--seed", type=non_negative_int, default=42, help="of every random step")
+    parser.add_argument(
+        "--held_out", type=discovery_rate, default=0.2, help="share of the prompts to test on"
+    )
+    parser.add_argument(
+        "--epochs", type=positive_int, default=10, metavar="N", help="passes over the data, at most"
+    )
+    parser.add_argument(
+        "--max_classes",
+        type=positive_int,
+        default=4096,
+        metavar="N",
+        help="tokens that a readout tells apart; the rarer ones share one class",
+    )
+    parser.add_argument(
+        "--min_token_count",
+        type=positive_int,
+        default=20,
+        metavar="N",
+        help="list the neurons of tokens with so many training samples or more",
+    )
+    add_device_argument(parser, "where the model runs for the ceiling; readouts learn on the CPU")
+    run(parser.parse_args())
+
+
+def run(arguments: Namespace) -> None:
+    """Study one dataset and write every file."""
+    import torch
+
+    from gelu.artifacts import Artifacts
+    from gelu.folder_samples import read_folder
+    from gelu.learning.token_study import Settings, study_next_token
+    from gelu.token_history import NEEDED_COLUMNS, prompt_encoder, token_history
+
+    read = read_folder(arguments.dataset_dir, arguments.model_type, NEEDED_COLUMNS)
+    encode = prompt_encoder(read.source, read.samples.skipped)
+    history = token_history(read.samples, encode, 2)
+    files = Artifacts(output_directory(arguments.output_dir, "--output_dir"), read.source.name)
+    settings = Settings(
+        arguments.seed,
+        arguments.held_out,
+        arguments.epochs,
+        arguments.max_classes,
+        arguments.min_token_count,
+    )
+    torch.use_deterministic_algorithms(True)
+    inside = look_inside(read, encode, arguments.device)
+    study = study_next_token(read.samples, read.groups, history, settings, inside, bars)
+    write(files, read, settings, study, sampling(arguments.dataset_dir, read.source.name))
+
+
+@contextmanager
+def bars(description: str, total: int, unit: str) -> Iterator[Callable[[int], object]]:
+    """Give a function that moves a progress bar on."""
+    from gelu.progress import progress_bar
+
+    with progress_bar(description, total, unit, scale=True) as bar:
+        yield bar.update
+
+
+def look_inside(
+    read: "FolderSamples", encode: Callable[[str], Any] | None, device: str
+) -> "Inside | None":
+    """Return what the model itself gives, None where it is not at hand; that is noted."""
+    from gelu.learning.token_study import Inside
+    from gelu.models import load_model, pick_device
+
+    try:
+        model = load_model(read.source, pick_device(device))
+    except UserError as error:
+        reason = f"without the model no direct path and no accuracy of its own ({error})"
+        print(f"note: {reason}", file=sys.stderr)
+        read.samples.skipped["the model's weights"] = reason
+        return None
+    geometry = model.architecture.geometry
+    if (geometry.n_layer, geometry.d_mlp) != (
+        read.samples.geometry.n_layer,
+        read.samples.geometry.d_mlp,
+    ):
+        raise UserError(
+            f"--model_type: the model has {geometry.n_layer} layers of {geometry.d_mlp} neurons, "
+            f"the dataset {read.samples.geometry.n_layer} of {read.samples.geometry.d_mlp}; name "
+            "the model that made the dataset"
+        )
+    if encode is None:
+        return None
+    return Inside(
+        lambda rows: ranks_of(model, read, encode, rows), lambda ids: direct_weights(model, ids)
+    )
+
+
+def ranks_of(model: Any, read: "FolderSamples", encode: Callable[[str], Any], rows: Any) -> Any:
+    """Return the rank of each of these samples' tokens in the model's own order, 0 the likeliest.
+
+    rows: whole completions, ascending, as held-out samples are.
+    """
+    import numpy as np
+
+    from gelu.learning.ceiling import Written, model_ranks
+
+    table, completions = read.samples.table, read.samples.completions
+    outputs, place = table["output_id"].to_numpy(), table["token_position"].to_numpy()
+    texts, of = table["input_text"].to_numpy(), completions.of_samples()
+    written = []
+    for part in np.split(rows, np.flatnonzero(np.diff(of[rows])) + 1):
+        prompt = np.asarray(encode(str(texts[part[0]])), np.int64)
+        tokens = np.zeros(len(prompt) + place[part[-1]] + 1, np.int64)
+        tokens[: len(prompt)] = prompt
+        tokens[len(prompt) + place[part]] = outputs[part]
+        written.append(Written(tokens, len(prompt) - 1 + place[part], outputs[part]))
+    return model_ranks(model, written)
+
+
+def direct_weights(model: Any, token_ids: Any) -> Any:
+    """Return what each neuron adds to the logits of these tokens by the direct path."""
+    import numpy as np
+
+    from gelu.learning.direct_path import direct_path
+
+    final_scale = model.transformer.ln_f.weight.float().cpu().numpy()
+    unembedding = model.lm_head.weight.float().cpu().numpy()[token_ids]
+    return np.concatenate(
+        [
+            direct_path(block.mlp.c_proj.weight.float().cpu().numpy(), final_scale, unembedding)
+            for block in model.transformer.h
+        ]
+    )
+
+
+def sampling(dataset_dir: str, model: str) -> dict[str, Any]:
+    """Return the temperature and top-k of the dataset, where its run file says so."""
+    from gelu.artifacts import RUN, Artifacts, read_document
+
+    run = read_document(Artifacts(Path(dataset_dir), model).path(RUN)) or {}
+    arguments = run.get("arguments", {})
+    return {name: arguments.get(name) for name in ("temperature", "top_k")}
+
+
+def write(
+    files: "Artifacts",
+    read: "FolderSamples",
+    settings: "Settings",
+    study: "TokenStudy",
+    drawn: dict[str, Any],
+) -> None:
+    """Write every file of a study, and say which and what was found."""
+    from gelu import artifacts
+    from gelu.learning.token_study import summarise_token_study
+    from gelu.plots.figures import png_bytes
+    from gelu.plots.next_token import next_token_figure
+
+    tables = {
+        artifacts.NEXT_TOKEN_SCORES: study.scores,
+        artifacts.NEXT_TOKEN_NEURONS: study.carriers,
+    }
+    if study.direct is not None:
+        tables[artifacts.NEXT_TOKEN_DIRECT] = study.direct
+    paths = [artifacts.write_table(files.path(name), table) for name, table in tables.items()]
+    picture = png_bytes(next_token_figure(files.model, study.scores, study.direct))
+    paths.append(artifacts.write_picture(files.path(artifacts.NEXT_TOKEN_PICTURE), picture))
+    summary = {
+        "script": Path(__file__).name,
+        "model_type": files.model,
+        "inputs": read.inputs,
+        "drawn_with": drawn,
+        "versions": {package: version(package) for package in PACKAGES},
+        **summarise_token_study(study, read.samples, settings),
+    }
+    paths.append(artifacts.write_document(files.path(artifacts.NEXT_TOKEN), summary))
+    print("\n".join(map(str, paths)))
+    print_headline(study)
+
+
+def print_headline(study: "TokenStudy") -> None:
+    """Print the table of scores."""
+    print("the next token on held-out prompts:")
+    print(f"  {'':14s}{'neurons':>14s}{'bits':>8s}{'top-1':>8s}{'top-5':>8s}")
+    columns = ["predictor", "neurons", "cross_entropy_bits", "top1", "top5"]
+    for predictor, neurons, bits, first, five in study.scores[columns].itertuples(index=False):
+        print(f"  {predictor:14s}{neurons:>14s}{bits:8.3f}{first:8.1%}{five:8.1%}")
+
+
+if __name__ == "__main__":
+    run_script(main)
