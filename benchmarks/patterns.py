@@ -101,7 +101,7 @@ def compare_on_planted(repeats: int) -> None:
             rows = [
                 _one_planted(find, settings, seed) for seed in range(1 if name in SLOW else repeats)
             ]
-            means = [np.nanmean([row[key] for row in rows]) for key in range(6)]
+            means = np.mean(rows, axis=0)  # not a number where nothing is planted
             numbers = " | ".join(_number(mean) for mean in means)
             print(f"| {condition} | {name} | {numbers} |", flush=True)
 
