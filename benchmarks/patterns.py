@@ -252,10 +252,12 @@ def measure_gpt2(sizes: list[int]) -> None:
             usage = _run([*command, "--output_dir", folder / "patterns"])
             table = pd.read_csv(folder / "patterns" / "synthetic_pattern_neurons.csv")
             found = [np.sort(group["neuron_id"]) for _, group in table.groupby("pattern")]
-            exact = int((_likest(_gpt2_patterns(), found) == 1).sum())
+            likest = _likest(_gpt2_patterns(), found)
             print(
-                f"{n_samples:,} samples x 36,864 neurons: {_in_words(usage)}; {exact} of "
-                f"{GPT2_PATTERNS} planted patterns found neuron by neuron, {len(found)} kept",
+                f"{n_samples:,} samples x 36,864 neurons: {_in_words(usage)}; of {GPT2_PATTERNS} "
+                f"planted patterns {int((likest >= 0.8).sum())} found with a Jaccard index of 0.8 "
+                f"or more (neurons may be dead, always on, or on in most samples), {len(found)} "
+                "kept",
                 flush=True,
             )
 
