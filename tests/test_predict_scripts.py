@@ -26,7 +26,7 @@ LAYERS = [
     [on_token("a"), on_token("b"), on_token("bc"), on_token("d")],
     [on_positions(4, 40), always(), never(), on_token("c")],
 ]
-SMALL = ("--width", 32, "--history", 3, "--epochs", 40)
+SMALL = ("--width", 32, "--history", 3)
 
 
 @pytest.fixture(scope="module")
