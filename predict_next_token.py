@@ -94,17 +94,21 @@ def main() -> None:
 
 def run(arguments: Namespace) -> None:
     """Study one dataset and write every file."""
-    import torch
-
     from gelu.artifacts import Artifacts
     from gelu.folder_samples import read_folder
-    from gelu.learning.token_study import Settings, study_next_token
+    from gelu.splits import split_parts
     from gelu.token_history import NEEDED_COLUMNS, prompt_encoder, token_history
 
     read = read_folder(arguments.dataset_dir, arguments.model_type, NEEDED_COLUMNS)
+    # Too few prompts are refused before anything slow is imported.
+    split_parts(read.groups, arguments.held_out, arguments.seed)
     encode = prompt_encoder(read.source, read.samples.skipped)
     history = token_history(read.samples, encode, 2)
     files = Artifacts(output_directory(arguments.output_dir, "--output_dir"), read.source.name)
+    import torch
+
+    from gelu.learning.token_study import Settings, study_next_token
+
     settings = Settings(
         arguments.seed,
         arguments.held_out,

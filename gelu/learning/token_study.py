@@ -55,7 +55,7 @@ class Settings:
         """Return how a readout learns."""
         if linear:
             return Fitting(self.seed, self.epochs, rank=self.rank)
-        return Fitting(self.seed, self.epochs, dropout=0.2, hidden=self.hidden)
+        return Fitting(self.seed, self.epochs, hidden=self.hidden)
 
 
 @dataclass(frozen=True)
@@ -141,7 +141,7 @@ def study_next_token(
     classes = Classes.choose(came[learned], groups[learned], counted.unigram, settings.max_classes)
     prior = classes.prior(counted.unigram)
     plan = reading_plan(samples.geometry)
-    most = settings.epochs * len(learned) * (len(plan) + 1 + len(_ks(samples.geometry)))
+    most = settings.epochs * len(learned) * (len(plan) + 2 + len(_ks(samples.geometry)))
     with bars("readouts", most, "sample") as done:
         task = _Task(samples.activations, came, classes, classes.encode(came), prior, parts, done)
         whole, more, chosen = _readouts(task, plan, settings, samples.geometry)
