@@ -28,8 +28,9 @@ BITS = 1 / np.log(2)
 class Fitting:
     """How a readout learns; hidden: width of the hidden layer, None for a linear one.
 
-    dropout: of neurons and hidden units, where the weights are more than one matrix. full_rate, full_decay: learning rate and weight decay where there is one matrix of weights, a
-    convex problem that bears large steps. least_steps: small data sets take more epochs.
+    dropout: of neurons and hidden units, where there is more than one matrix of weights. full_rate,
+    full_decay: learning rate and weight decay where there is one, a convex problem that bears large
+    steps. least_steps: small data sets take more epochs.
     """
 
     seed: int
