@@ -118,7 +118,8 @@ def run(arguments: Namespace) -> None:
     )
     torch.use_deterministic_algorithms(True)
     inside = look_inside(read, encode, arguments.device)
-    study = study_next_token(read.samples, read.groups, history, settings, inside, bars)
+    vocabulary = vocabulary_size(read.source)
+    study = study_next_token(read.samples, read.groups, history, settings, vocabulary, inside, bars)
     write(files, read, settings, study, sampling(arguments.dataset_dir, read.source.name))
 
 
@@ -129,6 +130,16 @@ def bars(description: str, total: int, unit: str) -> Iterator[Callable[[int], ob
 
     with progress_bar(description, total, unit, scale=True) as bar:
         yield bar.update
+
+
+def vocabulary_size(source: Any) -> int:
+    """Return how many tokens the model knows, 0 where its configuration is not at hand."""
+    from gelu.models import read_geometry
+
+    try:
+        return read_geometry(source).vocab_size
+    except UserError:
+        return 0
 
 
 def look_inside(

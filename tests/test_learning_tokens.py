@@ -33,7 +33,7 @@ def no_bars(description: str, total: int, unit: str) -> Iterator[Callable[[int],
 def _study(samples: Samples, settings: Settings = SETTINGS) -> TokenStudy:
     history = token_history(samples, None, 2)
     groups = samples.completions.prompts_of_samples()
-    return study_next_token(samples, groups, history, settings, None, no_bars)
+    return study_next_token(samples, groups, history, settings, N_TOKENS, None, no_bars)
 
 
 def _samples(shuffled: bool = False) -> Samples:
@@ -107,6 +107,9 @@ def test_token_models_count_as_by_hand() -> None:
     assert found["bigram"][0] == pytest.approx(bigram)
     assert found["trigram"][0] == pytest.approx((np.array([0, 0, 2]) + 2 * bigram) / 4)
     assert found["trigram"].sum() == pytest.approx(1)
+    surprise, scores = model.surprise(before, np.arange(4)), model.score(before, np.arange(4))
+    for order, values in surprise.items():
+        assert values == pytest.approx(scores[order].surprise)
 
 
 def test_ranks_count_what_is_likelier_and_equal_ones_before() -> None:

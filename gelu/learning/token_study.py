@@ -119,17 +119,18 @@ def study_next_token(
     groups: NDArray[np.int64],
     history: NDArray[np.int64],
     settings: Settings,
+    vocabulary: int,
     inside: Inside | None,
     bars: Bars,
 ) -> TokenStudy:
     """Fit all readouts on the training prompts and test them on the held-out ones.
 
-    groups: (n,), of `gelu.splits.prompt_groups`; history: (n, 2 or more); inside: None without the
-    model.
+    groups: (n,), of `gelu.splits.prompt_groups`; history: (n, 2 or more); vocabulary: how many
+    tokens there are, those seen in any case; inside: None without the model.
     """
     parts = split_parts(groups, settings.held_out, settings.seed)
     came = samples.table["output_id"].to_numpy(np.int64)
-    n_tokens = max(int(came.max()), int(history.max()), samples.geometry.vocab_size - 1) + 1
+    n_tokens = max(int(came.max()), int(history.max()), vocabulary - 1) + 1
     before = Before.of(history, came)
     strengths = choose_token_strengths(before, parts.learn, parts.validate, n_tokens)
     counted = TokenModel.count(before, parts.training, n_tokens, strengths)
