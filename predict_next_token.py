@@ -72,7 +72,7 @@ def main() -> None:
         "--held_out", type=discovery_rate, default=0.2, help="share of the prompts to test on"
     )
     parser.add_argument(
-        "--epochs", type=positive_int, default=10, metavar="N", help="passes over the data, at most"
+        "--epochs", type=positive_int, default=6, metavar="N", help="passes over the data, at most"
     )
     parser.add_argument(
         "--max_classes",

@@ -20,7 +20,7 @@ from tests.planted import N_TOKENS, next_token_entropy, planted_samples, planted
 
 PROMPTS, NOISE = 240, 16
 SETTINGS = Settings(
-    seed=1, held_out=0.25, epochs=15, max_classes=100, min_token_count=10, rank=16, hidden=16
+    seed=1, held_out=0.25, epochs=15, max_classes=100, min_token_count=10, rank=32, hidden=16
 )
 
 
