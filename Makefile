@@ -8,7 +8,9 @@ READY := $(VENV)/.installed
 OUT := demo_output
 MODEL := gpt2-demo
 
-.PHONY: setup demo test lint bench model clean
+PART2 := $(OUT)/part2
+
+.PHONY: setup demo part2 test lint bench model clean
 
 setup: $(READY)
 
@@ -41,6 +43,20 @@ demo: $(READY)
 	@echo "  $(OUT)/graph/$(MODEL)_gelu_graph.png               the most telling neurons and their edges"
 	@echo "  $(OUT)/dataset/$(MODEL)_activation_dataset.csv     one row for each generated token"
 	@echo "  $(OUT)/analysis/$(MODEL)_analysis_report.html      what the neurons stand for: start here"
+
+part2: $(READY)
+	$(RUN) generate_activation_dataset.py --model_type $(MODEL) --edges none --formats csv,npz \
+		--input_csv parcellation_datasets/varied.csv --export_dir $(PART2)/dataset --seed 42
+	$(RUN) predict_activations.py --model_type $(MODEL) --dataset_dir $(PART2)/dataset \
+		--output_dir $(PART2) --predict "I think love is"
+	$(RUN) extract_patterns.py --model_type $(MODEL) --dataset_dir $(PART2)/dataset \
+		--output_dir $(PART2)
+	$(RUN) predict_next_token.py --model_type $(MODEL) --dataset_dir $(PART2)/dataset \
+		--output_dir $(PART2)
+	$(RUN) report_part2.py --model_type $(MODEL) --results_dir $(PART2)
+	@echo
+	@echo "Open this:"
+	@echo "  $(PART2)/$(MODEL)_part2_report.html    what the neurons know"
 
 test: lint
 	$(RUN) -m pytest

@@ -3,7 +3,7 @@
 The weights are a safetensors file, the rest is JSON: nothing in them can run.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +11,7 @@ from gelu.artifacts.files import write_bytes
 from gelu.cli import UserError
 
 if TYPE_CHECKING:
+    import pandas as pd
     import torch
 
 ACTIVATION_PREDICTION = "activation_prediction.json"
@@ -26,7 +27,7 @@ NEXT_TOKEN_SCORES = "next_token_prediction.csv"
 NEXT_TOKEN_NEURONS = "next_token_neurons.csv"
 NEXT_TOKEN_DIRECT = "next_token_direct_path.csv"
 NEXT_TOKEN_PICTURE = "next_token_prediction.png"
-KNOWLEDGE_REPORT = "part2_report.html"
+PART2_REPORT = "part2_report.html"
 
 
 def write_tensors(path: Path, tensors: "Mapping[str, torch.Tensor]") -> Path:
@@ -50,3 +51,32 @@ def read_tensors(path: Path) -> "dict[str, torch.Tensor]":
     except SafetensorError as error:
         raise UserError(f"{path}: not a safetensors file ({error})") from None
     return tensors
+
+
+def read_table(path: Path, text_columns: Sequence[str] = ()) -> "pd.DataFrame | None":
+    """Return a table that a script wrote, None where there is none.
+
+    Of the columns named as text, every cell is text, `NA` and the like included; elsewhere an empty
+    cell is a missing number. Raises `UserError` for another file.
+    """
+    import pandas as pd
+
+    if not path.is_file():
+        return None
+    try:
+        table = pd.read_csv(path, keep_default_na=False, na_values=[""], encoding="utf-8")
+    except (ValueError, OSError) as error:
+        raise UserError(f"{path}: not a table of this project ({error})") from None
+    for column in set(text_columns) & set(table.columns):
+        table[column] = table[column].fillna("").astype(str)
+    return table
+
+
+def read_png(path: Path) -> bytes | None:
+    """Return a picture's bytes, None where there is none; `UserError` for another file."""
+    if not path.is_file():
+        return None
+    content = path.read_bytes()
+    if not content.startswith(b"\x89PNG\r\n\x1a\n"):
+        raise UserError(f"{path}: not a PNG picture; run the script that writes it anew")
+    return content

@@ -26,16 +26,24 @@ BITS = 1 / np.log(2)
 
 @dataclass(frozen=True)
 class Fitting:
-    """How a readout learns; hidden: width of the hidden layer, None for a linear one."""
+    """How a readout learns; hidden: width of the hidden layer, None for a linear one.
+
+    dropout: of neurons and hidden units, where there is more than one matrix of weights. full_rate,
+    full_decay: learning rate and weight decay where there is one, a convex problem that bears large
+    steps. least_steps: small data sets take more epochs.
+    """
 
     seed: int
     epochs: int = 12
     batch_size: int = 256
     learning_rate: float = 2e-3
-    weight_decay: float = 0.1
-    dropout: float = 0.0
+    weight_decay: float = 1.0
+    dropout: float = 0.3
     rank: int = 256
     hidden: int | None = None
+    full_rate: float = 3e-2
+    full_decay: float = 0.01
+    least_steps: int = 500
     patience: int = 3
 
 
@@ -55,7 +63,7 @@ class Readout(nn.Module):
         self.full = self.linear and n_neurons <= rank
         self.register_buffer("means", means)
         self.register_buffer("varies", seen)
-        self.dropout = nn.Dropout(fitting.dropout)
+        self.dropout = nn.Dropout(0 if self.full else fitting.dropout)
         self.intercept = nn.Parameter(prior.log())
         width = n_classes if self.full else rank
         start = torch.zeros(n_neurons, width)
@@ -122,17 +130,17 @@ def fit_readout(
     means, varies = _means(activations, learn)
     readout = Readout(means, torch.from_numpy(prior).float(), fitting, varies)
     n_batches = -(-len(learn) // fitting.batch_size)
-    optimiser = torch.optim.AdamW(
-        readout.parameters(), fitting.learning_rate, weight_decay=fitting.weight_decay
-    )
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimiser, fitting.learning_rate, total_steps=fitting.epochs * n_batches
-    )
+    epochs = max(fitting.epochs, -(-fitting.least_steps // n_batches))
+    rate, decay = fitting.learning_rate, fitting.weight_decay
+    if readout.full:
+        rate, decay = fitting.full_rate, fitting.full_decay
+    optimiser = torch.optim.AdamW(readout.parameters(), rate, weight_decay=decay)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, rate, total_steps=epochs * n_batches)
     truth = torch.from_numpy(classes)
     # The unigram is where it starts, and what is left where there is nothing to learn.
     best, best_epoch = _copy(readout), 0
     best_loss = _mean_loss(readout, activations, classes, validate)
-    for epoch in range(fitting.epochs):
+    for epoch in range(epochs):
         readout.train()
         for rows in np.array_split(rng.permutation(learn), n_batches):
             active = torch.from_numpy(activations.rows(rows)).to(torch.float32)
@@ -145,7 +153,7 @@ def fit_readout(
         validation_loss = _mean_loss(readout, activations, classes, validate)
         if validation_loss < best_loss:
             best, best_loss, best_epoch = _copy(readout), validation_loss, epoch
-        if epoch - best_epoch >= fitting.patience:
+        if epoch - best_epoch >= max(fitting.patience, epochs // 4):
             break
     readout.load_state_dict(best)
     readout.eval()

@@ -1,0 +1,211 @@
+"""The second part's page: what is predictable from what, from the three scripts' files.
+
+    page = part2_page(model, found)
+
+Documents and tables in, HTML out. A script that has not run leaves its section out, and the page
+says which.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from gelu.pattern_report import TITLE as PATTERNS_TITLE
+from gelu.pattern_report import patterns_section
+from gelu.report import Picture, Prepared, Section, Table, report_html
+
+PREDICTORS = {
+    "base_rate": "base rate",
+    "token": "last token, counted",
+    "two_tokens": "last two tokens, counted",
+    "learned": "learned from the last tokens and the position",
+}
+SCORERS = {
+    "unigram": "unigram: how frequent the token is",
+    "bigram": "bigram: the last token",
+    "trigram": "trigram: the last two tokens",
+    "linear": "linear readout of the active neurons",
+    "hidden_layer": "readout with a hidden layer",
+    "model": "the model itself",
+}
+CARRIERS_SHOWN = 20
+
+
+@dataclass(frozen=True)
+class Found:
+    """What the three scripts left, None for what is not there; pictures: by ending."""
+
+    activations: Mapping[str, Any] | None
+    activation_layers: pd.DataFrame | None
+    patterns: Mapping[str, Any] | None
+    tokens: Mapping[str, Any] | None
+    token_scores: pd.DataFrame | None
+    carriers: pd.DataFrame | None
+    direct: pd.DataFrame | None
+    pictures: Mapping[str, Picture]
+
+
+def part2_page(model: str, found: Found) -> str:
+    """Return the whole page as HTML."""
+    sections: list[Section | Prepared] = []
+    missing = []
+    if found.activations is None or found.activation_layers is None:
+        missing.append("predict_activations.py")
+    else:
+        sections.append(_activation_section(found.activations, found.activation_layers, found))
+    if found.patterns is None:
+        missing.append("extract_patterns.py")
+    else:
+        sections.append(patterns_section(found.patterns, found.pictures.get("patterns")))
+    if found.tokens is None or found.token_scores is None:
+        missing.append("predict_next_token.py")
+    else:
+        sections.append(_token_section(found.tokens, found.token_scores, found))
+    sections.append(_method_section(found, missing))
+    return report_html(f"What the neurons of {model} know", headlines(model, found), sections)
+
+
+def headlines(model: str, found: Found) -> list[str]:
+    """Return the page's first paragraphs: what was looked at, and the most telling numbers."""
+    paragraphs = [
+        "A neuron is one coordinate of an MLP's hidden layer, active where its value after the "
+        f"GELU is above 0. {_dataset_sentence(model, found)} Everything below is measured on "
+        "prompts that nothing was learned from."
+    ]
+    if found.tokens is not None and found.token_scores is not None:
+        paragraphs.append(_token_headline(found.tokens, found.token_scores))
+    if found.activations is not None:
+        paragraphs.append(_activation_headline(found.activations))
+    if found.patterns is not None:
+        counts = found.patterns["summary"]["counts"]
+        paragraphs.append(
+            f"{counts['kept']:,} groups of neurons fire together more than the token just read "
+            f'explains; their contexts are under "{PATTERNS_TITLE}".'
+        )
+    return paragraphs
+
+
+def _dataset_sentence(model: str, found: Found) -> str:
+    summary = found.tokens or found.activations
+    if summary is None:
+        return ""
+    counts = summary["counts"]
+    return (
+        f"{model} wrote {counts['samples']:,} tokens with {counts['neurons']:,} neurons; "
+        f"{counts['samples_held_out']:,} of the tokens, of {counts['prompts_held_out']:,} prompts, "
+        "are held out."
+    )
+
+
+def _token_headline(summary: Mapping[str, Any], scores: pd.DataFrame) -> str:
+    told = summary["scores"]
+    trigram = told["trigram"]["cross_entropy_bits"]
+    best = scores[scores["neurons"].str.startswith("best")].sort_values("n_neurons")
+    enough = best[best["cross_entropy_bits"] < trigram]
+    few = ""
+    if len(enough):
+        row = enough.iloc[0]
+        few = (
+            f" {int(row['n_neurons']):,} neurons are enough to do better than a trigram counted "
+            f"on the same text: {row['cross_entropy_bits']:.2f} bits against {trigram:.2f}."
+        )
+    model = told.get("model", {})
+    ceiling = ""
+    if model.get("top1") is not None:
+        ceiling = (
+            f", the model itself {model['top1']:.0%} with {model['cross_entropy_bits']:.2f} bits"
+        )
+    linear = told["linear"]
+    return (
+        "From which neurons are on, one bit each and nothing else, a linear readout guesses the "
+        f"next token right {linear['top1']:.0%} of the time ({linear['cross_entropy_bits']:.2f} "
+        f"bits of surprise){ceiling}.{few}"
+    )
+
+
+def _activation_headline(summary: Mapping[str, Any]) -> str:
+    loss, kinds = summary["log_loss_bits"], summary["decided_by"]
+    saved = 1 - loss["learned"] / loss["base_rate"]
+    by_token = 1 - loss["token"] / loss["base_rate"]
+    return (
+        f"Without running the model, {saved:.0%} of the surprise at which neurons fire can be told "
+        f"from the tokens, but only {by_token:.0%} from the last token: it decides "
+        f"{kinds['token']:,} of {summary['counts']['neurons']:,} neurons, also in the first layer."
+    )
+
+
+def _activation_section(summary: Mapping[str, Any], layers: pd.DataFrame, found: Found) -> Section:
+    columns = ["predictor", "layer", "log_loss_bits", "log_loss_low", "log_loss_high"]
+    columns += ["average_precision", "auc", "calibration_error", "saved_bits"]
+    shown = layers[layers["predictor"].isin(PREDICTORS)][columns]
+    shown = shown.assign(predictor=shown["predictor"].map(PREDICTORS))
+    picture = found.pictures.get("activations")
+    kinds = [f"{kind.replace('_', ' ')} {n:,}" for kind, n in summary["decided_by"].items()]
+    return Section(
+        "Which neurons will fire, from the tokens alone",
+        "Log-loss is the mean surprise at a neuron's being active or not, in bits: 0 for "
+        "certainty. The predictors see the tokens and never the model. Average precision and AUC "
+        "say whether the active neurons are ranked first (chance is the neuron's frequency for "
+        "the one, 0.5 for the other); the calibration error is how far predicted probabilities are "
+        "from what came. Saved bits are against the best counting baseline of that layer. A neuron "
+        "is decided by the last token if that alone gives 80 % of what can be predicted of it, "
+        "mostly by it from 50 %.",
+        [] if picture is None else [picture],
+        [Table("Each predictor on the held-out prompts", shown)],
+        [
+            summary["verdict"],
+            f"Neurons by what decides them: {', '.join(kinds)}.",
+        ],
+    )
+
+
+def _token_section(summary: Mapping[str, Any], scores: pd.DataFrame, found: Found) -> Section:
+    columns = ["predictor", "neurons", "cross_entropy_bits", "cross_entropy_bits_low"]
+    columns += ["cross_entropy_bits_high", "top1", "top5"]
+    shown = scores[columns].assign(predictor=scores["predictor"].map(SCORERS))
+    tables = [Table("Every predictor on the held-out prompts", shown)]
+    if found.direct is not None:
+        tables.append(Table("The readout's weights and the model's direct path", found.direct))
+    if found.carriers is not None and len(found.carriers):
+        best = found.carriers.drop_duplicates("token_id").head(CARRIERS_SHOWN)
+        tables.append(Table("The neuron that speaks most for each frequent token", best))
+    picture = found.pictures.get("tokens")
+    return Section(
+        "How much of the next token the neurons hold",
+        "The readouts see which neurons were active when the token was predicted, one bit each. "
+        "Surprise is the cross-entropy in bits per token; top1 and top5 are the shares of tokens "
+        "that were the first guess, or among the first five. The best k neurons were chosen on the "
+        "training prompts. The model's own surprise is that of the distribution that it drew from "
+        f"({_drawn_with(summary)}). The direct path is what a neuron adds to a token's logit "
+        "through the residual stream alone; the correlation is the mean over a layer's neurons, "
+        "and stands beside what neurons or tokens dealt out anew give.",
+        [] if picture is None else [picture],
+        tables,
+        [],
+    )
+
+
+def _drawn_with(summary: Mapping[str, Any]) -> str:
+    drawn = summary["drawn_with"]
+    if drawn.get("temperature") is None:
+        return "the temperature is not on record"
+    top_k = f"the {drawn['top_k']:,} likeliest tokens" if drawn.get("top_k") else "all tokens"
+    return f"temperature {drawn['temperature']:g}, {top_k}"
+
+
+def _method_section(found: Found, missing: list[str]) -> Section:
+    notes = [f"Not there, because it has not been run: {script}." for script in missing]
+    for summary in (found.activations, found.tokens):
+        skipped = {} if summary is None else summary["skipped"]
+        notes += [f"Not computed: {what}: {why}." for what, why in skipped.items()]
+    return Section(
+        "How this was measured",
+        "Prompts are split, never samples: no prompt has tokens on both sides, and prompts of one "
+        "text, or of which one begins with the other, stay together. What is tuned (smoothing, "
+        "when to stop learning) is tuned on a further part of the training prompts. Intervals are "
+        "95 % percentiles over resampled held-out prompts; they say nothing about other sets of "
+        "prompts or another training.",
+        notes=list(dict.fromkeys(notes)),
+    )

@@ -1,0 +1,186 @@
+"""The next token: baselines by hand, planted readouts, shuffled labels, the direct path."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from gelu.gpt2 import GPT2
+from gelu.learning.ceiling import Written, model_ranks, sampled_bounds
+from gelu.learning.direct_path import compare_weights, direct_path
+from gelu.learning.token_study import Settings, TokenStudy, study_next_token
+from gelu.learning.tokens import Before, Classes, TokenModel, score_distributions
+from gelu.models import find_model, load_model
+from gelu.statistics.samples import Samples
+from gelu.token_history import token_history
+from tests.planted import N_TOKENS, next_token_entropy, planted_samples, planted_tokens
+
+PROMPTS, NOISE = 240, 16
+SETTINGS = Settings(
+    seed=1, held_out=0.25, epochs=15, max_classes=100, min_token_count=10, rank=32, hidden=16
+)
+
+
+@contextmanager
+def no_bars(description: str, total: int, unit: str) -> Iterator[Callable[[int], object]]:
+    """Count no progress."""
+    yield lambda n: None
+
+
+def _study(samples: Samples, settings: Settings = SETTINGS) -> TokenStudy:
+    history = token_history(samples, None, 2)
+    groups = samples.completions.prompts_of_samples()
+    return study_next_token(samples, groups, history, settings, N_TOKENS, None, no_bars)
+
+
+def _samples(shuffled: bool = False) -> Samples:
+    """Return samples of two layers: noise, and noise with a neuron for each context token."""
+    rng = np.random.default_rng(7)
+    tokens = planted_tokens(PROMPTS, seed=3)
+    context = tokens[:, :-1].reshape(-1)
+    if shuffled:
+        context = rng.permutation(context)
+    noise = rng.random((len(context), 2 * NOISE - N_TOKENS)) < 0.2
+    deciding = context[:, None] == np.arange(N_TOKENS)
+    return planted_samples(tokens, np.concatenate([noise, deciding], axis=1), n_layer=2)
+
+
+@pytest.fixture(scope="module")
+def planted() -> TokenStudy:
+    """Return the study of neurons that each fire on one context token."""
+    return _study(_samples())
+
+
+def _bits(study: TokenStudy) -> dict[tuple[str, str], float]:
+    keys = zip(study.scores["predictor"], study.scores["neurons"], strict=True)
+    return dict(zip(keys, study.scores["cross_entropy_bits"], strict=True))
+
+
+def test_the_readout_reaches_the_entropy(planted: TokenStudy) -> None:
+    bits = _bits(planted)
+    for key in (("linear", "all"), ("linear", "layer 1"), ("bigram", "none")):
+        assert bits[key] == pytest.approx(next_token_entropy(), abs=0.12), key
+    assert bits["linear", "layer 0"] == pytest.approx(bits["unigram", "none"], abs=0.05)
+    assert bits["unigram", "none"] == pytest.approx(3, abs=0.02)
+
+
+def test_the_best_neurons_are_those_that_decide(planted: TokenStudy) -> None:
+    deciding = set(range(2 * NOISE - N_TOKENS, 2 * NOISE))
+    assert deciding <= set(planted.chosen[10].tolist())
+
+
+def test_the_neuron_that_speaks_for_a_token_is_found(planted: TokenStudy) -> None:
+    best = planted.carriers.drop_duplicates("token_id")
+    # Token t follows token t - 1, whose neuron is the one for t.
+    first = 2 * NOISE - N_TOKENS
+    expected = {token: first + (token - 1) % N_TOKENS for token in range(N_TOKENS)}
+    assert dict(zip(best["token_id"], best["neuron_id"], strict=True)) == expected
+
+
+def test_without_the_model_its_accuracy_is_unknown_and_its_surprise_is_not(
+    planted: TokenStudy,
+) -> None:
+    row = planted.scores[planted.scores["predictor"] == "model"].iloc[0]
+    assert row["cross_entropy_bits"] == pytest.approx(1 / np.log(2))
+    assert np.isnan(row["top1"]) and planted.direct is None
+
+
+def test_neurons_of_shuffled_samples_hold_no_more_than_the_unigram() -> None:
+    bits = _bits(_study(_samples(shuffled=True), replace(SETTINGS, epochs=4)))
+    for key, value in bits.items():
+        if key[0] in ("linear", "hidden_layer"):
+            assert value == pytest.approx(bits["unigram", "none"], abs=0.05), key
+
+
+def test_token_models_count_as_by_hand() -> None:
+    history = np.array([[0, 1], [0, 1], [0, 2], [1, 0]])
+    came = np.array([2, 2, 1, 0])
+    before = Before.of(history, came)
+    model = TokenModel.count(before, np.arange(3), 3, (1.0, 2.0))
+    found = model.distributions(before, np.array([0]))
+    counts = np.array([0, 1, 2]) + 0.5 * 3 / 6
+    unigram = counts / counts.sum()
+    bigram = (np.array([0, 1, 2]) + unigram) / 4
+    assert found["bigram"][0] == pytest.approx(bigram)
+    assert found["trigram"][0] == pytest.approx((np.array([0, 0, 2]) + 2 * bigram) / 4)
+    assert found["trigram"].sum() == pytest.approx(1)
+    surprise, scores = model.surprise(before, np.arange(4)), model.score(before, np.arange(4))
+    for order, values in surprise.items():
+        assert values == pytest.approx(scores[order].surprise)
+
+
+def test_ranks_count_what_is_likelier_and_equal_ones_before() -> None:
+    scores = score_distributions(np.array([[0.2, 0.5, 0.2, 0.1]] * 3), np.array([1, 2, 0]))
+    assert scores.rank.tolist() == [0, 2, 1]
+    assert scores.surprise == pytest.approx(-np.log2([0.5, 0.2, 0.2]))
+
+
+def test_classes_score_like_the_distribution_that_they_stand_for() -> None:
+    rng = np.random.default_rng(0)
+    unigram = rng.dirichlet(np.ones(6))
+    groups = np.arange(8)
+    classes = Classes.choose(np.array([1, 1, 4, 4, 4, 2, 2, 0]), groups, unigram, most=2)
+    assert classes.ids.tolist() == [1, 4]
+    over = rng.dirichlet(np.ones(3), size=6)
+    whole = over[:, 2:] * classes.others
+    whole[:, classes.ids] = over[:, :2]
+    assert whole.sum(axis=1) == pytest.approx(1)
+    came = np.arange(6)
+    found, expected = classes.score(np.log(over), came), score_distributions(whole, came)
+    assert found.surprise == pytest.approx(expected.surprise)
+    assert found.rank.tolist() == expected.rank.tolist()
+
+
+def test_bounds_of_the_ceiling_hold_what_they_bound() -> None:
+    rng = np.random.default_rng(0)
+    p = rng.dirichlet(np.full(10, 0.3), size=20000)
+    drawn = (p.cumsum(axis=1) < rng.random((len(p), 1))).sum(axis=1).clip(max=9)
+    bounds = sampled_bounds(np.log(p[np.arange(len(p)), drawn]))
+    entropy = -(p * np.log2(np.maximum(p, 1e-300))).sum(axis=1).mean()
+    assert bounds.cross_entropy == pytest.approx(entropy, abs=0.03)
+    assert bounds.top1_least < p.max(axis=1).mean() < bounds.top1_most
+
+
+def test_the_models_own_ranks_are_those_of_its_logits() -> None:
+    model: GPT2 = load_model(find_model("gpt2-demo"), "cpu")
+    rng = np.random.default_rng(0)
+    written = [
+        Written(rng.integers(2000, size=n + 1), np.arange(2, n), rng.integers(2000, size=n - 2))
+        for n in (9, 4)
+    ]
+    expected = []
+    for part in written:
+        for place, came in zip(part.places, part.came, strict=True):
+            with torch.inference_mode():
+                logits = model(torch.from_numpy(part.tokens[None, : place + 1]))[0]
+            expected.append(int((logits > logits[int(came)]).sum()))
+    assert model_ranks(model, written).tolist() == expected
+
+
+def test_the_direct_path_is_found_and_chance_is_not() -> None:
+    rng = np.random.default_rng(0)
+    w_out, scale = rng.normal(size=(60, 12)), rng.normal(1, 0.2, 12)
+    unembedding = rng.normal(size=(40, 12))
+    direct = direct_path(w_out, scale, unembedding)
+    layers = np.repeat([0, 1], 30)
+    readout = direct + rng.normal(0, direct.std(), direct.shape)
+    readout[30:] = rng.normal(size=(30, 40))
+    readout[5] = 0
+    table = compare_weights(readout, direct, layers, seed=0, draws=200)
+    found, chance = ({name: float(x) for name, x in row.items()} for _, row in table.iterrows())
+    assert found["correlation"] == pytest.approx(0.7, abs=0.07)
+    assert found["n_neurons"] == 29
+    assert max(found["p_neurons"], found["p_tokens"]) < 0.01
+    assert min(chance["p_neurons"], chance["p_tokens"]) > 0.01
+    assert abs(chance["correlation"]) < 4 * chance["null_neurons_sd"]
+
+
+def test_the_direct_path_knows_what_the_final_norm_takes_off() -> None:
+    rng = np.random.default_rng(1)
+    w_out, scale, unembedding = rng.normal(size=(3, 6)), rng.random(6), rng.normal(size=(5, 6))
+    expected = np.array([[((w - w.mean()) * scale * u).sum() for u in unembedding] for w in w_out])
+    expected -= expected.mean(axis=1, keepdims=True)
+    assert direct_path(w_out, scale, unembedding) == pytest.approx(expected, abs=1e-5)

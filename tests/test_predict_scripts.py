@@ -1,0 +1,185 @@
+"""The two predicting scripts as a person runs them, on a model whose neurons are set by hand."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tests.hand_set import (
+    MODEL,
+    always,
+    expected_active,
+    generate_hand_set,
+    never,
+    on_positions,
+    on_token,
+    persistent,
+)
+from tests.helpers import run_script, user_error
+
+ACTIVATIONS, NEXT_TOKEN = "predict_activations.py", "predict_next_token.py"
+PAGE = "report_part2.py"
+LETTERS = "abcd"
+STAY = 0.85
+LAYERS = [
+    [on_token("a"), on_token("b"), on_token("bc"), on_token("d")],
+    [on_positions(4, 40), always(), never(), on_token("c")],
+]
+SMALL = ("--width", 32, "--history", 3)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with a hand-set model, its dataset and the first script's results."""
+    folder = tmp_path_factory.mktemp("predict")
+    rng = np.random.default_rng(0)
+    texts = {"".join(rng.choice(list(LETTERS), rng.integers(3, 7))) for _ in range(80)}
+    prompts = [(text, 12, 1) for text in sorted(texts)]
+    generate_hand_set(folder, LAYERS, persistent(LETTERS, STAY), prompts)
+    run_script(ACTIVATIONS, *_arguments(folder, "first"), *SMALL)
+    return folder
+
+
+def _arguments(folder: Path, output: str) -> tuple[object, ...]:
+    return (
+        *("--model_type", folder / MODEL, "--dataset_dir", folder / "dataset"),
+        *("--output_dir", folder / output, "--device", "cpu"),
+    )
+
+
+def _read(folder: Path, name: str) -> pd.DataFrame:
+    return pd.read_csv(folder / f"{MODEL}_{name}", keep_default_na=False, na_values=[""])
+
+
+def test_neurons_of_tokens_and_positions_are_told_apart(folder: Path) -> None:
+    neurons = _read(folder / "first", "activation_prediction_by_neuron.csv")
+    kinds = neurons["decided_by"].tolist()
+    assert kinds == ["token"] * 4 + ["position", "constant", "constant", "token"]
+    assert neurons["log_loss_bits_learned"].max() < 0.1
+
+
+def test_the_summary_says_what_was_done(folder: Path) -> None:
+    path = folder / "first" / f"{MODEL}_activation_prediction.json"
+    summary = json.loads(path.read_text(encoding="utf-8"))
+    assert summary["counts"]["neurons"] == 8
+    assert summary["inputs"]["dataset_csv"] == f"{MODEL}_activation_dataset.csv"
+    assert str(folder) not in path.read_text(encoding="utf-8")
+    assert sum(summary["decided_by"].values()) == 8
+
+
+def test_the_same_command_writes_the_same_bytes_and_predicts(folder: Path) -> None:
+    text = "abcabcabc"
+    run_script(ACTIVATIONS, *_arguments(folder, "second"), *SMALL, "--predict", text)
+    written = sorted(path.name for path in (folder / "first").iterdir())
+    assert len(written) == 7
+    for name in written:
+        first, second = folder / "first" / name, folder / "second" / name
+        assert first.read_bytes() == second.read_bytes(), name
+    table = _read(folder / "second", "predicted_neurons.csv")
+    truth = np.flatnonzero(expected_active(LAYERS, [text[-1]], [len(text) - 1])[0])
+    assert table.loc[table["active"] == 1, "neuron_id"].tolist() == truth.tolist()
+    assert (table["active"] == table["predicted"]).all()
+
+
+def test_a_saved_predictor_works_without_the_dataset_and_without_weights(folder: Path) -> None:
+    bare = folder / "bare" / MODEL
+    bare.mkdir(parents=True)
+    for name in ("config.json", "tokenizer.json"):
+        (bare / name).write_bytes((folder / MODEL / name).read_bytes())
+    arguments = ("--model_type", bare, "--output_dir", folder / "first", "--predict", "ddda")
+    result = run_script(ACTIVATIONS, *arguments)
+    assert "no true neurons" in result.stderr
+    path = folder / "first" / f"{MODEL}_predicted_neurons.csv"
+    table = _read(folder / "first", "predicted_neurons.csv")
+    path.unlink()
+    assert table["active"].isna().all() and 0 in table["neuron_id"].tolist()
+
+
+def test_the_next_token_is_read_from_the_neurons(folder: Path) -> None:
+    result = run_script(NEXT_TOKEN, *_arguments(folder, "next"), "--min_token_count", 5)
+    assert "the next token on held-out prompts" in result.stdout
+    scores = _read(folder / "next", "next_token_prediction.csv")
+    bits = dict(
+        zip(
+            scores["predictor"] + " " + scores["neurons"], scores["cross_entropy_bits"], strict=True
+        )
+    )
+    p = np.array([STAY, *[(1 - STAY) / 3] * 3])
+    entropy = -(p * np.log2(p)).sum()
+    assert bits["model model"] == pytest.approx(entropy, abs=0.2)
+    # Against the ceiling of the same tokens, chance in which tokens came is the same.
+    for name in ("linear all", "linear layer 0", "bigram none"):
+        assert bits[name] == pytest.approx(bits["model model"], abs=0.12), name
+    assert bits["unigram none"] > 1.8
+    model = scores[scores["predictor"] == "model"].iloc[0]
+    assert model["top1"] == pytest.approx(STAY, abs=0.1) and model["top5"] == 1
+    carriers = _read(folder / "next", "next_token_neurons.csv").drop_duplicates("token_id")
+    strongest = dict(zip(carriers["token"], carriers["neuron_id"], strict=True))
+    assert strongest["a"] == 0 and strongest["d"] == 3 and strongest["c"] == 7
+    # This model's MLPs write nothing: there is no direct path to agree with.
+    direct = _read(folder / "next", "next_token_direct_path.csv")
+    assert (direct["n_neurons"] == 0).all()
+
+
+def test_the_next_token_of_the_same_command_is_the_same_bytes(folder: Path) -> None:
+    run_script(NEXT_TOKEN, *_arguments(folder, "again"), "--min_token_count", 5)
+    for path in (folder / "next").iterdir():
+        assert path.read_bytes() == (folder / "again" / path.name).read_bytes(), path.name
+
+
+@pytest.mark.parametrize("script", [ACTIVATIONS, NEXT_TOKEN])
+def test_mistakes_are_named(folder: Path, script: str) -> None:
+    model, output = ("--model_type", folder / MODEL), ("--output_dir", folder / "none")
+    missing = user_error(script, *model, *output, "--dataset_dir", folder / "missing")
+    assert "--dataset_dir" in missing and "no such folder" in missing
+    other = ("--model_type", "gpt2-demo", *output)
+    assert MODEL in user_error(script, *other, "--dataset_dir", folder / "dataset")
+    assert not (folder / "none").exists()
+
+
+def test_nothing_to_do_is_said(folder: Path) -> None:
+    model, output = ("--model_type", folder / MODEL), ("--output_dir", folder / "none")
+    assert "--dataset_dir" in user_error(ACTIVATIONS, *model, *output)
+    assert "learn with --dataset_dir" in user_error(ACTIVATIONS, *model, *output, "--predict", "a")
+    assert "the text is empty" in user_error(ACTIVATIONS, *model, *output, "--predict", "")
+
+
+def _changed_dataset(folder: Path, other: Path, change: Callable[[pd.DataFrame], Any]) -> Path:
+    """Copy the dataset to `other` with another table; return that folder."""
+    name = f"{MODEL}_activation_dataset.csv"
+    for path in (folder / "dataset").glob(f"{MODEL}_*"):
+        (other / path.name).write_bytes(path.read_bytes())
+    table = pd.read_csv(folder / "dataset" / name, keep_default_na=False)
+    change(table).to_csv(other / name, index=False)
+    return other
+
+
+def test_too_few_prompts_are_refused(folder: Path, tmp_path: Path) -> None:
+    _changed_dataset(folder, tmp_path, lambda table: table[table["prompt_idx"] < 1])
+    arguments = ("--model_type", folder / MODEL, "--dataset_dir", tmp_path)
+    error = user_error(NEXT_TOKEN, *arguments, "--output_dir", tmp_path / "out")
+    assert "1 prompts of different texts; three are needed" in error
+
+
+def test_a_tokenizer_of_another_model_is_named(folder: Path, tmp_path: Path) -> None:
+    _changed_dataset(folder, tmp_path, lambda table: table.assign(context_token_id=25))
+    arguments = ("--model_type", folder / MODEL, "--dataset_dir", tmp_path)
+    error = user_error(ACTIVATIONS, *arguments, "--output_dir", tmp_path / "out")
+    assert "sample 0 has context_token_id 25" in error
+
+
+def test_the_page_tells_what_is_there(folder: Path, tmp_path: Path) -> None:
+    model = ("--model_type", folder / MODEL)
+    assert "nothing of hand_set is there" in user_error(PAGE, *model, "--results_dir", tmp_path)
+    for source in ("first", "next"):
+        for path in (folder / source).iterdir():
+            (tmp_path / path.name).write_bytes(path.read_bytes())
+    run_script(PAGE, *model, "--results_dir", tmp_path)
+    page = (tmp_path / f"{MODEL}_part2_report.html").read_text(encoding="utf-8")
+    assert page.count("data:image/png;base64") == 2
+    assert "Not there, because it has not been run: extract_patterns.py" in page
+    assert "decides 5 of 8 neurons" in page and "nan" not in page
