@@ -11,6 +11,8 @@ Miettinen et al. 2008), found in each half of the prompts by itself. What is fou
 tested on the other, and kept if it explains more active neurons there than in the mean over all
 permutations of each neuron's activity among the samples of the same context token. That mean is
 exact. A group that one token makes fire explains as much after the permutation, and is not kept.
+Neurons active in fewer than 10 of the samples searched, or in more than half, are left out; at most
+10,000 samples of each half are searched, drawn by --seed, and all are tested and assigned.
 p-values are of a t-test over prompts, q-values (Benjamini and Hochberg) over all patterns tested.
 The same search is made in --null_draws permuted data sets, and what it keeps there is reported.
 

@@ -106,7 +106,7 @@ def run(arguments: Namespace) -> None:
         predictor = read_predictor(files)
         files = Artifacts(output_directory(output_dir, argument), source.name)
     else:
-        read, history = read_inputs(arguments.dataset_dir, arguments.model_type, arguments.history)
+        read, history = read_inputs(arguments)
         files = Artifacts(output_directory(output_dir, argument), source.name)
         predictor = learn(files, read, history, settings_of(arguments), arguments.device)
     if token_ids is not None:
@@ -127,14 +127,17 @@ def settings_of(arguments: Namespace) -> "Settings":
     )
 
 
-def read_inputs(dataset_dir: str, model_type: str, length: int) -> "tuple[FolderSamples, Any]":
-    """Return the dataset and the last `length` tokens before each sample."""
+def read_inputs(arguments: Namespace) -> "tuple[FolderSamples, Any]":
+    """Return the dataset and the last `--history` tokens before each sample."""
     from gelu.folder_samples import read_folder
+    from gelu.splits import split_parts
     from gelu.token_history import NEEDED_COLUMNS, prompt_encoder, token_history
 
-    read = read_folder(dataset_dir, model_type, NEEDED_COLUMNS)
+    read = read_folder(arguments.dataset_dir, arguments.model_type, NEEDED_COLUMNS)
+    # Too few prompts are refused before anything slow is imported.
+    split_parts(read.groups, arguments.held_out, arguments.seed)
     encode_prompt = prompt_encoder(read.source, read.samples.skipped)
-    return read, token_history(read.samples, encode_prompt, length)
+    return read, token_history(read.samples, encode_prompt, arguments.history)
 
 
 def learn(

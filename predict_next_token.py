@@ -72,7 +72,7 @@ def main() -> None:
         "--held_out", type=discovery_rate, default=0.2, help="share of the prompts to test on"
     )
     parser.add_argument(
-        "--epochs", type=positive_int, default=10, metavar="N", help="passes over the data, at most"
+        "--epochs", type=positive_int, default=6, metavar="N", help="passes over the data, at most"
     )
     parser.add_argument(
         "--max_classes",
@@ -94,17 +94,21 @@ def main() -> None:
 
 def run(arguments: Namespace) -> None:
     """Study one dataset and write every file."""
-    import torch
-
     from gelu.artifacts import Artifacts
     from gelu.folder_samples import read_folder
-    from gelu.learning.token_study import Settings, study_next_token
+    from gelu.splits import split_parts
     from gelu.token_history import NEEDED_COLUMNS, prompt_encoder, token_history
 
     read = read_folder(arguments.dataset_dir, arguments.model_type, NEEDED_COLUMNS)
+    # Too few prompts are refused before anything slow is imported.
+    split_parts(read.groups, arguments.held_out, arguments.seed)
     encode = prompt_encoder(read.source, read.samples.skipped)
     history = token_history(read.samples, encode, 2)
     files = Artifacts(output_directory(arguments.output_dir, "--output_dir"), read.source.name)
+    import torch
+
+    from gelu.learning.token_study import Settings, study_next_token
+
     settings = Settings(
         arguments.seed,
         arguments.held_out,
@@ -114,7 +118,8 @@ def run(arguments: Namespace) -> None:
     )
     torch.use_deterministic_algorithms(True)
     inside = look_inside(read, encode, arguments.device)
-    study = study_next_token(read.samples, read.groups, history, settings, inside, bars)
+    vocabulary = vocabulary_size(read.source)
+    study = study_next_token(read.samples, read.groups, history, settings, vocabulary, inside, bars)
     write(files, read, settings, study, sampling(arguments.dataset_dir, read.source.name))
 
 
@@ -125,6 +130,16 @@ def bars(description: str, total: int, unit: str) -> Iterator[Callable[[int], ob
 
     with progress_bar(description, total, unit, scale=True) as bar:
         yield bar.update
+
+
+def vocabulary_size(source: Any) -> int:
+    """Return how many tokens the model knows, 0 where its configuration is not at hand."""
+    from gelu.models import read_geometry
+
+    try:
+        return read_geometry(source).vocab_size
+    except UserError:
+        return 0
 
 
 def look_inside(

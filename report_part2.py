@@ -69,7 +69,8 @@ def make_page(results_dir: str, model_type: str) -> None:
 def read_found(files: "Artifacts") -> "Found":
     """Return what the three scripts left in the folder."""
     from gelu import artifacts
-    from gelu.part2_report import PATTERNS_CAPTION, Found
+    from gelu.part2_report import Found
+    from gelu.pattern_report import CAPTION as PATTERNS_CAPTION
 
     captions = {**CAPTIONS, "patterns": PATTERNS_CAPTION}
     endings = {

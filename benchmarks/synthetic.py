@@ -86,7 +86,7 @@ def _table(tokens: Any, activations: Any, geometry: Any) -> Any:
             "sample_id": ids,
             "prompt_sample_idx": completion % N_PROMPTS_SHARE,
             "token_position": ids % LENGTH,
-            "input_text": [f"prompt {prompt}" for prompt in prompts],
+            "input_text": [f"prompt {prompt}." for prompt in prompts],
             "output": [f" t{token}" for token in tokens],
             "output_id": tokens,
             "number_of_active_neurons": counts.sum(axis=1),

@@ -25,6 +25,7 @@ from gelu.statistics.pattern_tests import (
     Tested,
     study_patterns,
 )
+from gelu.statistics.patterns import LEAST_ACTIVE, MOST_ACTIVE
 from gelu.statistics.samples import Samples
 
 HALVES = ("first half", "second half", "both halves")
@@ -33,6 +34,11 @@ TEST = (
     "found in one half of the prompts, tested on the other: cells explained beyond the exact mean "
     "over permutations of each neuron among the samples of its context token; one-sided t-test "
     "over prompts; Benjamini and Hochberg (1995) over all patterns tested"
+)
+
+NEURONS_SEARCHED = (
+    f"active in {LEAST_ACTIVE} or more of the samples searched, and in no more than "
+    f"{MOST_ACTIVE:.0%} of them"
 )
 
 
@@ -298,6 +304,7 @@ def _summary(
             "kept": len(study.kept),
         },
         "test": TEST,
+        "neurons_searched": NEURONS_SEARCHED,
         "fdr": settings.search.fdr,
         "permuted_data": {
             "kept": study.n_kept_permuted,

@@ -56,9 +56,9 @@ def how_to_read(document: Mapping[str, Any]) -> list[str]:
         "prompts and tested on the other.",
         f"Of {counts['tested']:,} patterns found, {counts['kept']:,} are kept: on prompts that "
         "they were not found in, they explain more active neurons than they would if each neuron "
-        "fired by the token just read alone. The share beyond tokens says how much of it, 100% "
-        f"for a pattern of which the token tells nothing.{control} At most {summary['fdr']:.0%} of "
-        "those kept are expected to be wrong.",
+        "fired by the token just read alone. The share beyond tokens is the part that would then "
+        f"be gone: near 100% the neurons hardly ever fire together by their tokens.{control} At "
+        f"most {summary['fdr']:.0%} of those kept are expected to be wrong.",
         "Lift 3 means: on three times as often with this token as in all samples. Only what "
         "passes the test is named. The samples of a context are those with most of the pattern's "
         "neurons active; the marked token is the one just read when they fired.",
@@ -76,14 +76,14 @@ def headline(pattern: Mapping[str, Any]) -> str:
         f"{pattern['n_neurons']} neurons ({', '.join(layers)}); on where {pattern['threshold']} "
         f"or more are active: {pattern['n_on']:,} samples ({pattern['share_on']:.1%}) of "
         f"{pattern['n_prompts_on']:,} prompts. Found in {pattern['found_in']}. "
-        f"{pattern['share_beyond_tokens']:.0%} of what it explains is beyond tokens "
+        f"{pattern['share_beyond_tokens']:.1%} of what it explains is beyond tokens "
         f"(95% interval {_percent(pattern['share_low'])} to {_percent(pattern['share_high'])}, "
         f"q = {pattern['q_value']:.1g})."
     )
 
 
 def _percent(share: float | None) -> str:
-    return "unknown" if share is None else f"{share:.0%}"
+    return "unknown" if share is None else f"{share:.1%}"
 
 
 def _pattern(pattern: Mapping[str, Any]) -> str:

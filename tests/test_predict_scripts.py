@@ -1,7 +1,9 @@
 """The two predicting scripts as a person runs them, on a model whose neurons are set by hand."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -20,13 +22,14 @@ from tests.hand_set import (
 from tests.helpers import run_script, user_error
 
 ACTIVATIONS, NEXT_TOKEN = "predict_activations.py", "predict_next_token.py"
+PAGE = "report_part2.py"
 LETTERS = "abcd"
 STAY = 0.85
 LAYERS = [
     [on_token("a"), on_token("b"), on_token("bc"), on_token("d")],
     [on_positions(4, 40), always(), never(), on_token("c")],
 ]
-SMALL = ("--width", 32, "--history", 3, "--epochs", 40)
+SMALL = ("--width", 32, "--history", 3)
 
 
 @pytest.fixture(scope="module")
@@ -145,15 +148,38 @@ def test_nothing_to_do_is_said(folder: Path) -> None:
     assert "the text is empty" in user_error(ACTIVATIONS, *model, *output, "--predict", "")
 
 
-def test_too_few_prompts_are_refused(folder: Path, tmp_path: Path) -> None:
-    for path in (folder / "dataset").iterdir():
-        if path.suffix != ".csv" or "dataset" not in path.name:
-            (tmp_path / path.name).write_bytes(path.read_bytes())
+def _changed_dataset(folder: Path, other: Path, change: Callable[[pd.DataFrame], Any]) -> Path:
+    """Copy the dataset to `other` with another table; return that folder."""
     name = f"{MODEL}_activation_dataset.csv"
+    for path in (folder / "dataset").glob(f"{MODEL}_*"):
+        (other / path.name).write_bytes(path.read_bytes())
     table = pd.read_csv(folder / "dataset" / name, keep_default_na=False)
-    table["input_text"] = "a" + table["input_text"].str[:0]
-    table[["prompt_idx", "context_token_id"]] = 0
-    table.to_csv(tmp_path / name, index=False)
+    change(table).to_csv(other / name, index=False)
+    return other
+
+
+def test_too_few_prompts_are_refused(folder: Path, tmp_path: Path) -> None:
+    _changed_dataset(folder, tmp_path, lambda table: table[table["prompt_idx"] < 1])
+    arguments = ("--model_type", folder / MODEL, "--dataset_dir", tmp_path)
+    error = user_error(NEXT_TOKEN, *arguments, "--output_dir", tmp_path / "out")
+    assert "1 prompts of different texts; three are needed" in error
+
+
+def test_a_tokenizer_of_another_model_is_named(folder: Path, tmp_path: Path) -> None:
+    _changed_dataset(folder, tmp_path, lambda table: table.assign(context_token_id=25))
     arguments = ("--model_type", folder / MODEL, "--dataset_dir", tmp_path)
     error = user_error(ACTIVATIONS, *arguments, "--output_dir", tmp_path / "out")
-    assert "error" in error
+    assert "sample 0 has context_token_id 25" in error
+
+
+def test_the_page_tells_what_is_there(folder: Path, tmp_path: Path) -> None:
+    model = ("--model_type", folder / MODEL)
+    assert "nothing of hand_set is there" in user_error(PAGE, *model, "--results_dir", tmp_path)
+    for source in ("first", "next"):
+        for path in (folder / source).iterdir():
+            (tmp_path / path.name).write_bytes(path.read_bytes())
+    run_script(PAGE, *model, "--results_dir", tmp_path)
+    page = (tmp_path / f"{MODEL}_part2_report.html").read_text(encoding="utf-8")
+    assert page.count("data:image/png;base64") == 2
+    assert "Not there, because it has not been run: extract_patterns.py" in page
+    assert "decides 5 of 8 neurons" in page and "nan" not in page

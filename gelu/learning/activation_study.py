@@ -71,6 +71,7 @@ class Settings:
     weight_decay: float = 0.05
     dropout: float = 0.1
     patience: int = 3
+    least_steps: int = 600
 
     def training(self) -> Training:
         """Return how the network learns."""
@@ -81,6 +82,7 @@ class Settings:
             self.weight_decay,
             self.dropout,
             self.patience,
+            self.least_steps,
             self.seed,
         )
 
@@ -170,8 +172,9 @@ def study_activations(
     positions = samples.table["absolute_position"].to_numpy(np.int64)
     inputs = Inputs(codes.encode(history), positions)
     network = _network(samples, codes, positions, parts, settings).to(device)
-    with bars("learning", settings.epochs * len(parts.learn), "sample") as done:
-        training = settings.training()
+    training = settings.training()
+    most = training.n_epochs(len(parts.learn)) * len(parts.learn)
+    with bars("learning", most, "sample") as done:
         losses = train(network, inputs, activations, parts.learn, parts.validate, training, done)
     hidden = {
         name: hidden_states(network, inputs, parts.held_out, shown) for name, shown in SHOWN.items()

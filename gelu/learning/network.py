@@ -44,7 +44,11 @@ class Sizes:
 
 @dataclass(frozen=True)
 class Training:
-    """How a network learns. epochs: at most; patience: epochs without a gain before it stops."""
+    """How a network learns.
+
+    epochs: at most, more where these are fewer than least_steps batches; patience: epochs without a
+    gain before it stops, a quarter of all where that is more.
+    """
 
     epochs: int
     batch_size: int
@@ -52,7 +56,16 @@ class Training:
     weight_decay: float
     dropout: float
     patience: int
+    least_steps: int
     seed: int
+
+    def n_epochs(self, n_samples: int) -> int:
+        """Return the epochs for so many samples, at most."""
+        return max(self.epochs, -(-self.least_steps // self.n_batches(n_samples)))
+
+    def n_batches(self, n_samples: int) -> int:
+        """Return the batches of an epoch."""
+        return -(-n_samples // self.batch_size)
 
 
 @dataclass(frozen=True)
@@ -168,18 +181,18 @@ def train(
     """
     rng = np.random.default_rng(training.seed)
     torch.manual_seed(training.seed)
-    n_batches = -(-len(learn) // training.batch_size)
+    n_batches, n_epochs = training.n_batches(len(learn)), training.n_epochs(len(learn))
     optimiser = torch.optim.AdamW(
         network.parameters(), training.learning_rate, weight_decay=training.weight_decay
     )
     schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimiser, training.learning_rate, total_steps=training.epochs * n_batches
+        optimiser, training.learning_rate, total_steps=n_epochs * n_batches
     )
     losses: list[float] = []
     # The base rates are where it starts, and what is left where there is nothing to learn.
     best = _copy(network)
     least = mean_loss(network, inputs, activations, validate)
-    for _ in range(training.epochs):
+    for _ in range(n_epochs):
         network.train()
         for rows in np.array_split(rng.permutation(learn), n_batches):
             _step(network, optimiser, _hide_some(inputs, rows, rng), activations.rows(rows))
@@ -188,7 +201,7 @@ def train(
         losses.append(mean_loss(network, inputs, activations, validate))
         if losses[-1] < least:
             best, least = _copy(network), losses[-1]
-        if len(losses) - 1 - int(np.argmin(losses)) >= training.patience:
+        if len(losses) - 1 - int(np.argmin(losses)) >= max(training.patience, n_epochs // 4):
             break
     network.load_state_dict(best)
     network.eval()

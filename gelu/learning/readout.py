@@ -28,16 +28,17 @@ BITS = 1 / np.log(2)
 class Fitting:
     """How a readout learns; hidden: width of the hidden layer, None for a linear one.
 
-    full_rate, full_decay: learning rate and weight decay where there is one matrix of weights, a
-    convex problem that bears large steps. least_steps: small data sets take more epochs.
+    dropout: of neurons and hidden units, where there is more than one matrix of weights. full_rate,
+    full_decay: learning rate and weight decay where there is one, a convex problem that bears large
+    steps. least_steps: small data sets take more epochs.
     """
 
     seed: int
     epochs: int = 12
     batch_size: int = 256
     learning_rate: float = 2e-3
-    weight_decay: float = 0.1
-    dropout: float = 0.0
+    weight_decay: float = 1.0
+    dropout: float = 0.3
     rank: int = 256
     hidden: int | None = None
     full_rate: float = 3e-2
@@ -62,7 +63,7 @@ class Readout(nn.Module):
         self.full = self.linear and n_neurons <= rank
         self.register_buffer("means", means)
         self.register_buffer("varies", seen)
-        self.dropout = nn.Dropout(fitting.dropout)
+        self.dropout = nn.Dropout(0 if self.full else fitting.dropout)
         self.intercept = nn.Parameter(prior.log())
         width = n_classes if self.full else rank
         start = torch.zeros(n_neurons, width)

@@ -55,7 +55,7 @@ class Settings:
         """Return how a readout learns."""
         if linear:
             return Fitting(self.seed, self.epochs, rank=self.rank)
-        return Fitting(self.seed, self.epochs, dropout=0.2, hidden=self.hidden)
+        return Fitting(self.seed, self.epochs, hidden=self.hidden)
 
 
 @dataclass(frozen=True)
@@ -119,17 +119,18 @@ def study_next_token(
     groups: NDArray[np.int64],
     history: NDArray[np.int64],
     settings: Settings,
+    vocabulary: int,
     inside: Inside | None,
     bars: Bars,
 ) -> TokenStudy:
     """Fit all readouts on the training prompts and test them on the held-out ones.
 
-    groups: (n,), of `gelu.splits.prompt_groups`; history: (n, 2 or more); inside: None without the
-    model.
+    groups: (n,), of `gelu.splits.prompt_groups`; history: (n, 2 or more); vocabulary: how many
+    tokens there are, those seen in any case; inside: None without the model.
     """
     parts = split_parts(groups, settings.held_out, settings.seed)
     came = samples.table["output_id"].to_numpy(np.int64)
-    n_tokens = max(int(came.max()), int(history.max()), samples.geometry.vocab_size - 1) + 1
+    n_tokens = max(int(came.max()), int(history.max()), vocabulary - 1) + 1
     before = Before.of(history, came)
     strengths = choose_token_strengths(before, parts.learn, parts.validate, n_tokens)
     counted = TokenModel.count(before, parts.training, n_tokens, strengths)
@@ -141,7 +142,7 @@ def study_next_token(
     classes = Classes.choose(came[learned], groups[learned], counted.unigram, settings.max_classes)
     prior = classes.prior(counted.unigram)
     plan = reading_plan(samples.geometry)
-    most = settings.epochs * len(learned) * (len(plan) + 1 + len(_ks(samples.geometry)))
+    most = settings.epochs * len(learned) * (len(plan) + 2 + len(_ks(samples.geometry)))
     with bars("readouts", most, "sample") as done:
         task = _Task(samples.activations, came, classes, classes.encode(came), prior, parts, done)
         whole, more, chosen = _readouts(task, plan, settings, samples.geometry)

@@ -8,7 +8,7 @@ token's rank, 0 for the likeliest; of equally likely tokens the one with the low
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import scipy.sparse
@@ -91,13 +91,29 @@ class TokenModel:
         """Count in these rows."""
         counts = np.bincount(before.came[rows], minlength=n_tokens)
         # Half a count of every token, spread out, keeps those that were never seen possible.
-        unigram = (counts + 0.5 * len(rows) / (len(rows) + n_tokens)) / 1.0
+        unigram = counts + 0.5 * len(rows) / (len(rows) + n_tokens)
         return cls(
             unigram / unigram.sum(),
             _counts(before.last, before.came, rows, n_tokens),
             _counts(before.pair, before.came, rows, n_tokens),
             strengths,
         )
+
+    def surprise(self, before: Before, rows: Ints) -> dict[str, NDArray[np.float64]]:
+        """Return each order's surprise at what came in these rows, in bits, (m,).
+
+        Like `score`, but without the distributions over all other tokens.
+        """
+        came = before.came[rows]
+        given = {"unigram": self.unigram[came]}
+        for order, below, counts, codes, strength in (
+            ("bigram", "unigram", self.bigram, before.last[rows], self.strengths[0]),
+            ("trigram", "bigram", self.trigram, before.pair[rows], self.strengths[1]),
+        ):
+            seen = np.asarray(counts.sum(axis=1)).reshape(-1)[codes]
+            found = np.asarray(counts[codes, came]).reshape(-1)
+            given[order] = (found + strength * given[below]) / (seen + strength)
+        return {order: -np.log(p) * BITS for order, p in given.items()}
 
     def distributions(self, before: Before, rows: Ints) -> dict[str, NDArray[np.float64]]:
         """Return each order's distribution for these rows, (m, n_tokens)."""
@@ -145,17 +161,15 @@ def choose_token_strengths(
 
     First the bigram's, then the trigram's on top of it.
     """
-    chosen = (1.0, 1.0)
+    model = TokenModel.count(before, learn, n_tokens, (1.0, 1.0))
     for order in (0, 1):
-        losses = []
-        for strength in GRID:
-            tried = (strength, chosen[1]) if order == 0 else (chosen[0], strength)
-            model = TokenModel.count(before, learn, n_tokens, tried)
-            scores = model.score(before, validate)[ORDERS[order + 1]]
-            losses.append(scores.surprise.mean())
-        best = GRID[int(np.argmin(losses))]
-        chosen = (best, chosen[1]) if order == 0 else (chosen[0], best)
-    return chosen
+        tried = [
+            replace(model, strengths=(s, 1.0) if order == 0 else (model.strengths[0], s))
+            for s in GRID
+        ]
+        losses = [each.surprise(before, validate)[ORDERS[order + 1]].mean() for each in tried]
+        model = tried[int(np.argmin(losses))]
+    return model.strengths
 
 
 @dataclass(frozen=True)

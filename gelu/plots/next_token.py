@@ -156,7 +156,9 @@ def _best(axes: Axes, best: pd.DataFrame, scores: pd.DataFrame, marks: dict[str,
         **_errors(rows, "cross_entropy_bits", "yerr"),
     )
     axes.set_xscale("log")
-    ticks = rows["n_neurons"].astype(int).tolist()
+    numbers = rows["n_neurons"].astype(int).tolist()
+    # The last one, all neurons, is named; a neighbour too near to it is not.
+    ticks = [number for number in numbers[:-1] if number * 1.6 < numbers[-1]] + numbers[-1:]
     axes.set_xticks(ticks, [_short(tick) for tick in ticks])
     axes.minorticks_off()
     name_axes(axes, "neurons that are read (logarithmic)", "cross-entropy (bits per token)")
@@ -169,7 +171,8 @@ def _short(number: int) -> str:
 
 def _finish(axes: Axes, marks: dict[str, float]) -> None:
     """Draw the baselines as lines, named at their right ends."""
-    axes.set_ylim(0)
+    top = max([axes.get_ylim()[1], *(value * 1.08 for value in marks.values())])
+    axes.set_ylim(0, top)
     left, right = axes.get_xlim()
     for name, value in marks.items():
         axes.axhline(value, color=FAINT_INK, lw=1, ls="--")

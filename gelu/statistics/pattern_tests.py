@@ -5,9 +5,9 @@
 Each half of the prompts is searched, and what is found there is tested on the other half. A pattern
 is kept if it explains more cells there (module `pattern_null`) than in the mean over permutations
 of each neuron among the samples of its context token. The p-value is of a one-sided t-test over the
-prompts of that half, of cells explained beyond chance: samples of a prompt depend on one another,
-prompts do not. q-values (Benjamini and Hochberg 1995) hold over all patterns tested. Where both
-halves find a like pattern, the one that explains more stays.
+prompts of that half, of cells explained beyond chance for each sample: samples of a prompt depend
+on one another, prompts do not. q-values (Benjamini and Hochberg 1995) hold over all patterns
+tested. Where both halves find a like pattern, the one that explains more stays.
 """
 
 from collections.abc import Callable
@@ -191,7 +191,8 @@ def _over_prompts(
 ) -> tuple[float, NDArray[np.float64]]:
     """Return (p-value, each prompt's cells explained and by chance (G, 2))."""
     sums = sums_by_group(np.stack([result.observed, result.by_chance], axis=1), groups)
-    beyond = sums[:, 0] - sums[:, 1]
+    # By sample: one long prompt, or many of one beginning, would else outweigh all others.
+    beyond = (sums[:, 0] - sums[:, 1]) / np.unique(groups, return_counts=True)[1]
     spread = beyond.std(ddof=1) / np.sqrt(len(beyond)) if len(beyond) > 1 else 0.0
     if spread == 0:
         return 1.0, sums
