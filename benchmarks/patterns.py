@@ -236,8 +236,7 @@ def measure_gpt2(sizes: list[int]) -> None:
     """Print time and peak memory of `extract_patterns.py` on synthetic data of gpt2's shape."""
     import pandas as pd
 
-    from benchmarks.analysis import _in_words, _run
-    from benchmarks.shapes import machine
+    from benchmarks.measuring import machine, run_measured
     from benchmarks.synthetic import write_synthetic_dataset
     from gelu.models import HUB_GEOMETRIES
 
@@ -249,12 +248,13 @@ def measure_gpt2(sizes: list[int]) -> None:
             write_synthetic_dataset(folder, n_samples, HUB_GEOMETRIES["gpt2"], change=_plant)
             command: list[Any] = [sys.executable, ROOT / "extract_patterns.py"]
             command += ["--dataset_dir", folder, "--model_type", folder]
-            usage = _run([*command, "--output_dir", folder / "patterns"])
+            usage = run_measured([*command, "--output_dir", folder / "patterns"])
             table = pd.read_csv(folder / "patterns" / "synthetic_pattern_neurons.csv")
             found = [np.sort(group["neuron_id"]) for _, group in table.groupby("pattern")]
             likest = _likest(_gpt2_patterns(), found)
             print(
-                f"{n_samples:,} samples x 36,864 neurons: {_in_words(usage)}; of {GPT2_PATTERNS} "
+                f"{n_samples:,} samples x 36,864 neurons: {usage.seconds:.0f} s, "
+                f"{usage.megabytes:,.0f} MB at most; of {GPT2_PATTERNS} "
                 f"planted patterns {int((likest >= 0.8).sum())} found with a Jaccard index of 0.8 "
                 f"or more (neurons may be dead, always on, or on in most samples), {len(found)} "
                 "kept",

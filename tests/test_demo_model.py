@@ -315,7 +315,7 @@ def test_prompt_set(path: Path) -> None:
     for row in rows:
         assert list(row) == ["prompts", "number_of_new_tokens", "num_samples"]
         new, samples = int(row["number_of_new_tokens"]), int(row["num_samples"])
-        assert 1 <= new <= 40 and 1 <= samples <= 5
+        assert 1 <= new <= 120 and 1 <= samples <= 5
         assert len(tokenizer(row["prompts"]).input_ids) + new <= 256
         if path.stem != "test_1":
             assert row["prompts"] == row["prompts"].strip()
