@@ -275,7 +275,9 @@ class _Job:
         """
         part, overwrite = self.sharing.part, self.sharing.overwrite
         _check_disk(self.files, self.ready.inputs)
-        if not overwrite and self.folder.is_finished(self._endings()):
+        # A run that was killed at its very end is finished, its shards not yet gone.
+        finished = not overwrite and self.folder.is_finished(self._endings())
+        if finished and self.folder.is_clean():
             return None
         stack.enter_context(self.folder.hold(part))
         # Once more, as another process may have finished it meanwhile.

@@ -31,6 +31,7 @@ from gelu.artifacts import (
     Artifacts,
     Shards,
     folder_lock,
+    partial_paths,
     read_document,
     remove_folder,
     remove_partial_files,
@@ -90,17 +91,31 @@ class RunFolder:
             self._clear()
         if alone:
             remove_partial_files(self._folder, "")
-            remove_partial_files(self._files.folder, f"{self._files.model}_")
-            remove_partial_files(self._files.folder, SHARDS.removeprefix("."))
+            self._remove_leftovers()
         begun = read_document(self._description)
         if begun is None:
             write_document(self._description, self._run)
         else:
             self._refuse(begun, "holds a part of", ignored=EXPORT_ARGUMENTS)
 
+    def is_clean(self) -> bool:
+        """Return whether nothing but finished files is left, as after `finish`."""
+        folder = self._files.folder
+        half = any(partial_paths(folder, beginning) for beginning in self._beginnings())
+        return not half and not self._folder.exists()
+
     def finish(self) -> None:
-        """Delete the shards."""
+        """Delete the shards, and what a killed process left of them."""
+        self._remove_leftovers()
         remove_folder(self._folder)
+
+    def _beginnings(self) -> tuple[str, str]:
+        # A folder of shards that is half-deleted has a dot before its name already.
+        return f"{self._files.model}_", SHARDS.removeprefix(".")
+
+    def _remove_leftovers(self) -> None:
+        for beginning in self._beginnings():
+            remove_partial_files(self._files.folder, beginning)
 
     def _clear(self) -> None:
         # First what says that the folder is finished, so that a kill leaves no such folder mixed.

@@ -50,10 +50,18 @@ def complete_file(path: Path, size: int | None = None) -> Iterator[IO[bytes]]:
             partial.unlink()
 
 
+def partial_paths(folder: Path, beginning: str) -> list[Path]:
+    """Return what is half-written, or half-deleted, of files and folders whose names begin so."""
+    return list(folder.glob(f".{glob.escape(beginning)}*{PARTIAL}"))
+
+
 def remove_partial_files(folder: Path, beginning: str) -> None:
-    """Delete what killed processes left of files whose names begin so; nobody may be writing."""
-    for path in folder.glob(f".{glob.escape(beginning)}*{PARTIAL}"):
-        path.unlink(missing_ok=True)
+    """Delete what killed processes left of names that begin so; nobody may be writing."""
+    for path in partial_paths(folder, beginning):
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
 
 
 def remove_folder(folder: Path) -> None:

@@ -1,0 +1,114 @@
+"""A run that is killed or interrupted at any moment goes on to the bytes of an undisturbed one."""
+
+import random
+import shutil
+import signal
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.helpers import save_gpt2, write_prompts
+from tests.interruptions import calls, forked, said
+
+SCRIPT = "generate_activation_dataset.py"
+N_BATCHES = 6
+FINAL = "model_run.json"
+
+
+@pytest.fixture(scope="module")
+def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("interrupted")
+    save_gpt2(folder / "model", n_layer=2)
+    write_prompts(folder / "prompts.csv", ("a", 3, 4), ("bcd", 5, 4), ("ef", 4, 4))
+    return folder
+
+
+def command(work: Path, out: Path, *more: object) -> list[Any]:
+    given = [SCRIPT, "--model_type", work / "model", "--input_csv", work / "prompts.csv"]
+    return [*given, "--export_dir", out, "--batch_size", 2, "--device", "cpu", *more]
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+
+@pytest.fixture(scope="module")
+def alone(work: Path) -> Path:
+    assert forked(command(work, work / "alone"), work / "alone.log").exitcode == 0
+    return work / "alone"
+
+
+@pytest.fixture(scope="module")
+def made(work: Path) -> Path:
+    """Return a folder with all shards and no files; its merge has its calls in merge.log's."""
+    run = forked(command(work, work / "made", "--shard", "0/1"), work / "made.log")
+    assert run.exitcode == 0
+    shutil.copytree(work / "made", work / "merged")
+    assert forked(command(work, work / "merged", "--merge"), work / "merge.log").exitcode == 0
+    return work / "made"
+
+
+def phase(out: Path) -> str:
+    """Return how far a run has come, by what it has left in its folder."""
+    if (out / FINAL).exists():
+        return "cleaning up"
+    if any(out.glob("model_*")):
+        return "some files"
+    shards = len(list(out.glob(".shards/*.shard")))
+    return ("no shards", "some shards", "all shards")[(shards > 0) + (shards == N_BATCHES)]
+
+
+def moments(rng: random.Random, n_calls: int, n: int) -> list[int]:
+    """Return random moments of a run: half anywhere, half the closer to the end the likelier."""
+    anywhere = [rng.randint(1, n_calls) for _ in range(n - n // 2)]
+    late = [n_calls - int(n_calls ** rng.random()) + 1 for _ in range(n // 2)]
+    return anywhere + late
+
+
+def test_50_kills_leave_the_bytes_of_an_undisturbed_run(
+    work: Path, alone: Path, made: Path
+) -> None:
+    rng, seen, log = random.Random(0), Counter[str](), work / "killed.log"
+    whole, merge = (calls(work / name) for name in ("alone.log", "merge.log"))
+    plans = [([], None, moments(rng, whole, 30)), (["--merge"], made, moments(rng, merge, 20))]
+    for more, start, times in plans:
+        rng.shuffle(times)
+        out = fresh(work / "killed", start)
+        for number, moment in enumerate(times):
+            if number % 5 == 0:  # chains of five: a longer one would see finished work alone
+                out = fresh(out, start)
+            killed = forked(command(work, out, *more), log, moment)
+            if killed.exitcode == 0:  # a run that goes on makes fewer calls: it came to its end
+                assert contents(out) == contents(alone)
+                out = fresh(out, start)
+                killed = forked(command(work, out, *more), log, moment)
+            assert killed.exitcode == -signal.SIGKILL
+            seen[phase(out)] += 1
+        assert forked(command(work, out, *more), log).exitcode == 0, log.read_text()
+        assert contents(out) == contents(alone)
+    assert seen.total() == 50
+    assert set(seen) == {"no shards", "some shards", "all shards", "some files", "cleaning up"}
+
+
+def fresh(out: Path, start: Path | None) -> Path:
+    shutil.rmtree(out, ignore_errors=True)
+    if start is not None:
+        shutil.copytree(start, out)
+    return out
+
+
+def test_ctrl_c_at_random_moments_is_one_line_and_loses_nothing(work: Path, alone: Path) -> None:
+    rng, out, log = random.Random(1), work / "interrupted", work / "interrupted.log"
+    for moment in moments(rng, calls(work / "alone.log"), 20):
+        shutil.rmtree(out, ignore_errors=True)
+        run = forked(command(work, out), log, moment, signal.SIGINT)
+        # A run whose main() has ended has nothing left to interrupt.
+        finished = (out / FINAL).exists() and phase(out) == "cleaning up"
+        assert run.exitcode == 130 or finished, (moment, log.read_text())
+        if run.exitcode == 130:
+            assert len([line for line in said(log) if "interrupted" in line]) == 1
+            assert "Traceback" not in log.read_text() and "ignored" not in log.read_text()
+        assert forked(command(work, out), log).exitcode == 0, log.read_text()
+        assert contents(out) == contents(alone)
