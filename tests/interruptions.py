@@ -19,8 +19,17 @@ from typing import Any
 
 from tests.helpers import ROOT
 
-PRELOADED = ("tests.helpers", "gelu.dataset_run", "gelu.generation", "gelu.export")
-PRELOADED += ("gelu.dataset", "gelu.graph_output", "gelu.run_folder", "gelu.plan", "gelu.team")
+PRELOADED = [
+    "tests.helpers",
+    "gelu.dataset_run",
+    "gelu.generation",
+    "gelu.export",
+    "gelu.dataset",
+    "gelu.graph_output",
+    "gelu.run_folder",
+    "gelu.plan",
+    "gelu.team",
+]
 
 
 def forked(
@@ -35,7 +44,7 @@ def forked(
     stop_at: the call, from 1 on, at which it gets the signal `by`; 0 for none. wait: until it ends.
     """
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(list(PRELOADED))
+    context.set_forkserver_preload(PRELOADED)
     argv = [str(ROOT / str(arguments[0])), *map(str, arguments[1:])]
     process = context.Process(target=_run, args=(argv, str(log), stop_at, int(by)))
     process.start()
