@@ -101,9 +101,7 @@ class RunFolder:
     def is_clean(self) -> bool:
         """Return whether nothing but finished files is left, as after `finish`."""
         folder = self._files.folder
-        half = [
-            path for beginning in self._beginnings() for path in partial_paths(folder, beginning)
-        ]
+        half = any(partial_paths(folder, beginning) for beginning in self._beginnings())
         return not half and not self._folder.exists()
 
     def finish(self) -> None:

@@ -21,13 +21,13 @@ from tests.helpers import ROOT
 
 PRELOADED = [
     "tests.helpers",
-    "gelu.dataset",
     "gelu.dataset_run",
-    "gelu.export",
     "gelu.generation",
+    "gelu.export",
+    "gelu.dataset",
     "gelu.graph_output",
-    "gelu.plan",
     "gelu.run_folder",
+    "gelu.plan",
     "gelu.team",
 ]
 

@@ -170,7 +170,6 @@ __all__ = [
     "find_activation_file",
     "find_geometry",
     "folder_lock",
-    "layers_stated",
     "partial_paths",
     "read_activation_rows",
     "read_activations",
