@@ -61,17 +61,22 @@ def run_script(main: Callable[[], None]) -> NoReturn:
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
         main()
-    except UserError as error:
-        _end_with(str(error))
-    except MemoryError as error:
-        _end_with(f"this needs more memory than there is ({error or 'MemoryError'})")
-    except OSError as error:
-        _end_with(f"{error.filename or 'the system'}: {error.strerror or error}")
+    except (UserError, OSError, MemoryError) as error:
+        _end_with(failure_text(error))
     except KeyboardInterrupt as interrupt:
         said = str(interrupt) or "interrupted: nothing unfinished was left under a final name"
         print(said, file=sys.stderr)
         sys.exit(EXIT_INTERRUPTED)
     sys.exit(0)
+
+
+def failure_text(error: UserError | OSError | MemoryError) -> str:
+    """Return what a user is told of an error that is no fault of the program."""
+    if isinstance(error, MemoryError):
+        return f"this needs more memory than there is ({error or 'MemoryError'})"
+    if isinstance(error, OSError):
+        return f"{error.filename or 'the system'}: {error.strerror or error}"
+    return str(error)
 
 
 def _end_with(message: str) -> NoReturn:

@@ -11,7 +11,7 @@ alone, not on the script, nor on how many processes made it.
 """
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field, fields, replace
 from functools import cached_property
@@ -25,6 +25,7 @@ from gelu.cli import (
     add_device_argument,
     add_edge_arguments,
     existing_file,
+    failure_text,
     non_negative_int,
     positive_int,
 )
@@ -209,15 +210,23 @@ def make_dataset(
     options = _settled(files, ready, options, sharing)
     job = _Job(files, ready, options, sharing, team, label)
     with ExitStack() as stack:
-        missing = team.share(lambda: job.begin(stack))
-        if missing is None:
-            return f"{files.folder}: finished already; --overwrite makes it anew"
         try:
-            job.make(missing)
-            team.wait()
+            missing = team.share(lambda: job.begin(stack))
+            if missing is None:
+                return f"{files.folder}: finished already; --overwrite makes it anew"
+            team.agree(_failure_of(lambda: job.make(missing)))
             return job.end(stack)
         except KeyboardInterrupt:
             raise KeyboardInterrupt(f"interrupted: {job.progress()}") from None
+
+
+def _failure_of(work: Callable[[], None]) -> str | None:
+    """Return what went wrong, so that other processes hear of it; None where nothing did."""
+    try:
+        work()
+    except (UserError, OSError, MemoryError) as error:
+        return failure_text(error)
+    return None
 
 
 def _settled(files: "Artifacts", ready: Ready, options: Options, sharing: Sharing) -> Options:

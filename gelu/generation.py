@@ -107,6 +107,8 @@ def _steps(model: GPT2, rows: Sequence[Row], settings: Settings, recording: bool
             ids, logprobs = draw_tokens(
                 batch.logits, uniforms[:, number], settings.temperature, settings.top_k
             )
+            # NaN and infinity show in what is drawn; -infinity, which gives no chance, only here.
+            logprobs = logprobs + 0 * batch.logits.amin(dim=-1).to(logprobs)
             for tag, records in outbox.put((going_on, number), ids, logprobs, batch.active):
                 yield Step(tag[0], tag[1], records)
             staying = n_new[going_on] > number + 1

@@ -3,7 +3,7 @@
 team = join_team()
 missing = team.share(lambda: ...)       # rank 0 finds out, all are told
 for batch in missing[team.rank :: team.size]: ...
-team.wait()                             # until all are through
+team.agree(failure)                     # until all are through, or one has failed
 """
 
 import os
@@ -11,7 +11,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any, TypeVar
 
-from gelu.cli import UserError
+from gelu.cli import UserError, failure_text
 
 Value = TypeVar("Value")
 # The slowest process may take this much longer than the quickest.
@@ -27,8 +27,13 @@ class Team:
         """Return on all ranks what `find` returns on rank 0, or raise its `UserError`."""
         return find()
 
-    def wait(self) -> None:
-        """Return when all ranks are here."""
+    def agree(self, failure: str | None) -> None:
+        """Return when all ranks are here; raise `UserError` where one of them has failed.
+
+        failure: what went wrong on this rank, if anything did.
+        """
+        if failure is not None:
+            raise UserError(failure)
 
 
 class DistributedTeam(Team):
@@ -51,19 +56,23 @@ class DistributedTeam(Team):
         if self.rank == 0:
             try:
                 told = [None, find()]
-            except UserError as error:
-                told = [str(error), None]
+            except (UserError, OSError, MemoryError) as error:
+                told = [failure_text(error), None]
         distributed.broadcast_object_list(told)
         if told[0] is not None:
             raise UserError(told[0])
         value: Value = told[1]
         return value
 
-    def wait(self) -> None:
-        """Return when all ranks are here."""
+    def agree(self, failure: str | None) -> None:
+        """Return when all ranks are here; raise `UserError` where one of them has failed."""
         from torch import distributed
 
-        distributed.barrier()
+        failures: list[Any] = [None] * self.size
+        distributed.all_gather_object(failures, failure)
+        for rank, text in enumerate(failures):
+            if text is not None:
+                raise UserError(text if rank == self.rank else f"process {rank} failed: {text}")
 
 
 def join_team() -> Team:

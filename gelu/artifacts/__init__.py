@@ -170,6 +170,7 @@ __all__ = [
     "find_activation_file",
     "find_geometry",
     "folder_lock",
+    "layers_stated",
     "partial_paths",
     "read_activation_rows",
     "read_activations",

@@ -14,6 +14,8 @@ from typing import IO
 from gelu.cli import UserError
 
 PARTIAL = ".partial"
+# No space, over the quota, over the largest file allowed.
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class DiskFullError(UserError):
@@ -40,14 +42,23 @@ def complete_file(path: Path, size: int | None = None) -> Iterator[IO[bytes]]:
             os.fsync(file.fileno())
         partial.replace(path)
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-            raise
-        raise DiskFullError(
-            f"{path}: the disk is full; make room and run the command again"
-        ) from None
+        if error.errno in FULL:
+            raise DiskFullError(
+                f"{path}: the disk is full, there is no room for {_words(size, partial)}; "
+                "make room and run the command again"
+            ) from None
+        # Writing to a file that is open names none.
+        error.filename = error.filename or str(path)
+        raise
     finally:
         with suppress(FileNotFoundError):
             partial.unlink()
+
+
+def _words(size: int | None, partial: Path) -> str:
+    if size is not None:
+        return f"its {size:,} bytes"
+    return f"more than {partial.stat().st_size:,} bytes of it"
 
 
 def partial_paths(folder: Path, beginning: str) -> list[Path]:
