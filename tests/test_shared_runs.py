@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from gelu.artifacts import folder_lock
 from tests.helpers import ROOT, run_script, run_script_here, save_gpt2, user_error, write_prompts
 
 SCRIPT = "generate_activation_dataset.py"
@@ -147,3 +148,13 @@ def test_wrong_ways_of_sharing_are_one_line(work: Path, tmp_path: Path) -> None:
         assert str(more[1]).split(",")[-1] in refusal(*arguments(work, tmp_path, *more))
     error = refusal(*arguments(work, tmp_path, "--merge", "--shard", "0/2"))
     assert "--merge goes with neither" in error
+
+
+def test_a_second_process_is_refused_while_a_first_one_writes(work: Path, tmp_path: Path) -> None:
+    with folder_lock(tmp_path / ".shards"):
+        for more in ([], ["--shard", "0/2"], ["--overwrite"]):
+            said = refusal(*arguments(work, tmp_path, *more))
+            assert f"{tmp_path}: another process is writing there" in said
+    with folder_lock(tmp_path / ".shards", shared=True):
+        assert "another process" in refusal(*arguments(work, tmp_path))
+        run_script_here(SCRIPT, *arguments(work, tmp_path, "--shard", "0/2"))
