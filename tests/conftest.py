@@ -6,6 +6,7 @@ HYPOTHESIS_PROFILE=fuzz, of `make fuzz`, 10,000 for each of the fuzzing tests.
 
 import os
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 # Two workers share the cores: one thread each, for small models faster than threads that wait.
@@ -17,3 +18,11 @@ settings.register_profile(
     "fuzz", max_examples=10_000, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fixed"))
+
+# One file is one worker's: those that take longest go first, so that no worker waits at the end.
+LONGEST = ("test_readme.py", "test_analyze_activations.py", "test_compare_temperatures.py")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files that take longest."""
+    items.sort(key=lambda item: LONGEST.index(name) if (name := item.path.name) in LONGEST else 9)
