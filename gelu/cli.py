@@ -16,11 +16,13 @@ import argparse
 import io
 import math
 import re
+import signal
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 from typing import NoReturn
 
 EXIT_USER_ERROR = 2
@@ -54,20 +56,47 @@ def build_parser(description: str | None) -> argparse.ArgumentParser:
 def run_script(main: Callable[[], None]) -> NoReturn:
     """Run `main`; a `UserError` becomes one line on stderr and exit code 2.
 
-    So does what the machine refuses: a file that may not be read, memory that is not there.
+    So does what the machine refuses: a file that may not be read, memory that is not there. Ctrl-C
+    is one line too, and exit code 130.
     """
     if isinstance(sys.stdout, io.TextIOWrapper):
         # Paths and tokens hold characters that not every terminal's encoding has.
         sys.stdout.reconfigure(errors="backslashreplace")
+    interrupted = _note_ctrl_c()
     try:
         main()
-    except (UserError, OSError, MemoryError) as error:
-        _end_with(failure_text(error))
-    except KeyboardInterrupt as interrupt:
-        said = str(interrupt) or "interrupted: nothing unfinished was left under a final name"
-        print(said, file=sys.stderr)
-        sys.exit(EXIT_INTERRUPTED)
+        # What follows is the interpreter's own end, which has nothing left to lose.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+    except BaseException as error:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        # A library that is being imported may turn the interrupt into an error of its own.
+        if interrupted or isinstance(error, KeyboardInterrupt):
+            _end_interrupted(error)
+        if isinstance(error, (UserError, OSError, MemoryError)):
+            _end_with(failure_text(error))
+        raise
     sys.exit(0)
+
+
+def _note_ctrl_c() -> list[int]:
+    """Return a list that is filled when Ctrl-C comes, which raises KeyboardInterrupt as ever."""
+    seen: list[int] = []
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        seen.append(number)
+        signal.default_int_handler(number, frame)
+
+    # A shell starts what it puts in the background with Ctrl-C ignored; that stays.
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, interrupt)
+    return seen
+
+
+def _end_interrupted(error: BaseException) -> NoReturn:
+    said = str(error) if isinstance(error, KeyboardInterrupt) else ""
+    said = said or "interrupted: nothing unfinished was left under a final name"
+    print(one_line(said), file=sys.stderr)
+    sys.exit(EXIT_INTERRUPTED)
 
 
 def failure_text(error: UserError | OSError | MemoryError) -> str:

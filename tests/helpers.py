@@ -2,6 +2,7 @@
 
 import importlib
 import io
+import signal
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -44,6 +45,7 @@ def run_here(script: str, *arguments: object) -> tuple[int, str, str]:
     """
     module = importlib.import_module(script.removesuffix(".py"))
     out, err = io.StringIO(), io.StringIO()
+    ctrl_c = signal.getsignal(signal.SIGINT)
     with (
         pytest.MonkeyPatch.context() as patch,
         redirect_stdout(out),
@@ -52,6 +54,7 @@ def run_here(script: str, *arguments: object) -> tuple[int, str, str]:
     ):
         patch.setattr(sys, "argv", [script, *map(str, arguments)])
         cli.run_script(module.main)
+    signal.signal(signal.SIGINT, ctrl_c)
     code = ended.value.code
     assert isinstance(code, int)
     return code, out.getvalue(), err.getvalue()

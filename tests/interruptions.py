@@ -3,20 +3,21 @@
     run = forked(argv, log, stop_at=1234, by=signal.SIGKILL)
     run.exitcode, log.read_text()
 
-Moments are counted in calls of functions, Python's and C's, and not in seconds: so each is hit
-again whatever else the machine does, and writes, renames and deletions are moments of their own.
+Moments are counted in calls of functions, Python's and C's, from the first of the script's main
+on, and not in seconds: so each is hit again whatever else the machine does, and writes, renames and
+deletions are moments of their own.
 """
 
 import multiprocessing
 import os
-import runpy
 import signal
+import subprocess
 import sys
 from collections.abc import Sequence
 from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import Any
 
+from tests import stopped
 from tests.helpers import ROOT
 
 PRELOADED = [
@@ -53,6 +54,26 @@ def forked(
     return process
 
 
+def begun_cold(
+    arguments: Sequence[object], log: Path, stop_at: int = 0, by: signal.Signals = signal.SIGINT
+) -> int:
+    """Run a script as `forked` does, its libraries not yet imported; return how it ended."""
+    command = [
+        sys.executable,
+        "-m",
+        "tests.stopped",
+        log,
+        stop_at,
+        int(by),
+        ROOT / str(arguments[0]),
+    ]
+    command += arguments[1:]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    return subprocess.run(
+        list(map(str, command)), cwd=ROOT, env=environment, check=False
+    ).returncode
+
+
 def calls(log: Path) -> int:
     """Return how many calls an undisturbed run has made."""
     return int(log.with_suffix(".calls").read_text())
@@ -68,25 +89,4 @@ def _run(argv: list[str], log: str, stop_at: int, by: int) -> None:
     import torch
 
     torch.set_num_threads(1)
-    os.chdir(ROOT)
-    sys.argv = argv
-    descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-    os.dup2(descriptor, 1)
-    os.dup2(descriptor, 2)
-    # The fork server ignores Ctrl-C, and its children with it.
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    count = 0
-
-    def profile(frame: Any, event: str, argument: Any) -> None:
-        nonlocal count
-        if event in ("call", "c_call"):
-            count += 1
-            if count == stop_at:
-                os.kill(os.getpid(), by)
-
-    sys.setprofile(profile)
-    try:
-        runpy.run_path(argv[0], run_name="__main__")
-    finally:
-        sys.setprofile(None)
-        Path(log).with_suffix(".calls").write_text(str(count))
+    stopped.run(argv, log, stop_at, by)

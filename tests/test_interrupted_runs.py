@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.helpers import save_gpt2, write_prompts
-from tests.interruptions import calls, forked, said
+from tests.interruptions import begun_cold, calls, forked, said
 
 SCRIPT = "generate_activation_dataset.py"
 N_BATCHES = 12
@@ -63,10 +63,13 @@ def phase(out: Path) -> str:
 
 
 def moments(rng: random.Random, n_calls: int, n: int) -> list[int]:
-    """Return random moments of a run: a third of them the closer to the end the likelier."""
-    anywhere = [rng.randint(1, n_calls) for _ in range(n - n // 3)]
-    late = [n_calls - int(n_calls ** rng.random()) + 1 for _ in range(n // 3)]
-    return anywhere + late
+    """Return random moments of a run: a third of them the closer to the end the likelier.
+
+    Each part of the run has its own; the first is the earliest and within its first calls.
+    """
+    late = [n_calls - int(n_calls**share) + 1 for share in spread(rng, n // 3)]
+    early = int(n_calls ** (0.5 * rng.random()))
+    return [early, *(int(share * n_calls) + 1 for share in spread(rng, n - n // 3 - 1)), *late]
 
 
 def test_50_kills_leave_the_bytes_of_an_undisturbed_run(
@@ -81,9 +84,10 @@ def test_50_kills_leave_the_bytes_of_an_undisturbed_run(
         (["--merge"], made, [merge - round(1000**share) for share in spread(rng, 12)], 1),
     ]
     for more, start, times, chain in plans:
-        rng.shuffle(times)
+        # The earliest comes first, when nothing is there yet.
+        ordered = [times[0], *rng.sample(times[1:], len(times) - 1)]
         out = work / "killed"
-        for number, planned in enumerate(times):
+        for number, planned in enumerate(ordered):
             moment = planned
             if number % chain == 0:
                 out = fresh(out, start)
@@ -119,11 +123,30 @@ def test_ctrl_c_at_random_moments_is_one_line_and_loses_nothing(work: Path, alon
     for moment in moments(rng, calls(work / "alone.log"), 20):
         shutil.rmtree(out, ignore_errors=True)
         run = forked(command(work, out), log, moment, signal.SIGINT)
-        # A run whose main() has ended has nothing left to interrupt.
-        finished = (out / FINAL).exists() and phase(out) == "cleaning up"
-        assert run.exitcode == 130 or finished, (moment, log.read_text())
-        if run.exitcode == 130:
-            assert len([line for line in said(log) if line.startswith("interrupted:")]) == 1
-            assert "Traceback" not in log.read_text() and "ignored" not in log.read_text()
+        there = len(list(out.glob(".shards/*.shard")))
+        if run.exitcode == 0:  # nothing is left to interrupt when the script has come to its end
+            assert contents(out) == contents(alone)
+        else:
+            check_interrupted(run.exitcode, log)
+            told = (
+                f"{there} of {N_BATCHES} batches are done and kept in {out / '.shards'}; the same"
+            )
+            assert not there or told in log.read_text()
         assert forked(command(work, out), log).exitcode == 0, log.read_text()
         assert contents(out) == contents(alone)
+
+
+def check_interrupted(exit_code: int | None, log: Path) -> None:
+    assert exit_code == 130, (exit_code, log.read_text())
+    assert len([line for line in said(log) if line.startswith("interrupted: ")]) == 1
+    assert "Traceback" not in log.read_text() and "ignored" not in log.read_text()
+
+
+def test_ctrl_c_while_libraries_are_imported_is_one_line(work: Path) -> None:
+    rng, log = random.Random(2), work / "cold.log"
+    assert begun_cold(command(work, work / "cold"), log) == 0, log.read_text()
+    whole = calls(log)
+    for share in spread(rng, 8):
+        shutil.rmtree(work / "cold", ignore_errors=True)
+        code = begun_cold(command(work, work / "cold"), log, int(whole * share) + 1)
+        check_interrupted(code, log)
