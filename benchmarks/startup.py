@@ -1,14 +1,19 @@
-"""How long until something happens: `--help` of every script, and the first generated token.
+"""How long until something happens: `--help` of every script, the first token, the end by Ctrl-C.
 
 Example:
   python benchmarks/startup.py --repeats 5
 
 The first token is there when the first shard appears: one prompt, one token, gpt2-demo. Against it
 the same script in a process that first imports, at the top, every base package and the classes of
-transformers that load a GPT-2, as such scripts commonly do.
+transformers that load a GPT-2, as such scripts commonly do. Ctrl-C comes at random moments of a run
+on gpt2's shape: while 64 prompts of 900 tokens are read, and while completions are written.
 """
 
 import argparse
+import os
+import random
+import shutil
+import signal
 import statistics
 import subprocess
 import sys
@@ -61,7 +66,9 @@ def main() -> None:
     lines += [[n, f"{statistics.median(s):.2f}", f"{max(s):.2f}"] for n, s in first.items()]
     ours, theirs = first.values()
     text = f"At the top over ours, round by round: {ratio(theirs, ours)}."
-    report("Start", table(["what", "median s", "most s"], lines) + "\n\n" + text)
+    ends = _seconds_to_end(arguments.repeats)
+    lines += [[n, f"{statistics.median(s):.2f}", f"{max(s):.2f}"] for n, s in ends.items()]
+    report("Start and end", table(["what", "median s", "most s"], lines) + "\n\n" + text)
 
 
 def _run(command: list[Any]) -> None:
@@ -90,6 +97,43 @@ def _first_token(command: list[Any]) -> None:
                 raise RuntimeError(f"{command}: no shard appeared")
         process.kill()
         process.wait()
+
+
+def _seconds_to_end(repeats: int) -> dict[str, list[float]]:
+    """Return how long runs on gpt2's shape go on after Ctrl-C, `repeats` of each kind."""
+    from benchmarks.workload import saved_shape
+
+    long_prompts = "".join(f'"{number} {"so " * 880}",20,1\n' for number in range(64))
+    kinds = {"reading long prompts": long_prompts, "writing": "I think,900,640\n"}
+    rng = random.Random(0)
+    with saved_shape("gpt2") as model, tempfile.TemporaryDirectory() as work:
+        for name in ("tokenizer.json", "tokenizer_config.json"):
+            shutil.copy(ROOT / "models" / "gpt2-demo" / name, model)
+        return {
+            f"from Ctrl-C to the end, {kind}": [
+                _interrupted(model, Path(work), rows, rng) for _ in range(repeats)
+            ]
+            for kind, rows in kinds.items()
+        }
+
+
+def _interrupted(model: str, work: Path, rows: str, rng: random.Random) -> float:
+    (work / "prompts.csv").write_text("prompts,number_of_new_tokens,num_samples\n" + rows)
+    command: list[Any] = [sys.executable, SCRIPT, "--model_type", model, "--overwrite"]
+    command += ["--input_csv", work / "prompts.csv", "--export_dir", work / "dataset"]
+    process = subprocess.Popen([*command, "--edges", "none"], stderr=subprocess.PIPE, cwd=ROOT)
+    assert process.stderr is not None
+    said = b""
+    while b"tokens:" not in said:  # the progress bar: the model is loaded, the first batch begun
+        said += os.read(process.stderr.fileno(), 4096)
+    time.sleep(rng.uniform(0, 5))
+    start = time.monotonic()
+    process.send_signal(signal.SIGINT)
+    said = process.stderr.read()
+    seconds = time.monotonic() - start
+    if process.wait() != 130 or b"batches are done and kept" not in said:
+        raise RuntimeError(said.decode())
+    return seconds
 
 
 if __name__ == "__main__":

@@ -118,6 +118,21 @@ def fresh(out: Path, start: Path | None) -> Path:
     return out
 
 
+def test_parts_of_a_job_array_that_are_killed_go_on(work: Path, alone: Path, made: Path) -> None:
+    rng, out, log = random.Random(3), work / "array", work / "array.log"
+    whole, ends = calls(work / "made.log"), []
+    for part in range(2):
+        given = command(work, out, "--shard", f"{part}/2")
+        for moment in moments(rng, whole * 2 // 3, 5):
+            ends.append(forked(given, log, moment).exitcode)
+        assert forked(given, log).exitcode == 0, log.read_text()
+        assert len(list(out.glob(".shards/*.shard"))) == N_BATCHES // 2 * (part + 1)
+    # A run that goes on makes fewer calls than a whole one, and may have come to its end.
+    assert set(ends) <= {-signal.SIGKILL, 0} and ends.count(-signal.SIGKILL) >= 6
+    assert forked(command(work, out, "--merge"), log).exitcode == 0, log.read_text()
+    assert contents(out) == contents(alone)
+
+
 def test_ctrl_c_at_random_moments_is_one_line_and_loses_nothing(work: Path, alone: Path) -> None:
     rng, out, log = random.Random(1), work / "interrupted", work / "interrupted.log"
     for moment in moments(rng, calls(work / "alone.log"), 20):

@@ -1,9 +1,12 @@
 """A run made by one process, by torchrun, by a job array, or in several goes: the same bytes."""
 
 import json
+import os
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -44,14 +47,45 @@ def refusal(*arguments: object) -> str:
 
 
 def test_torchrun_writes_the_same_bytes(work: Path, alone: Path) -> None:
-    command = [Path(sys.executable).parent / "torchrun", "--nproc-per-node", 2, ROOT / SCRIPT]
-    command += arguments(work, work / "torchrun")
-    made = subprocess.run(
-        list(map(str, command)), cwd=ROOT, capture_output=True, text=True, check=False
-    )
+    command = torchrun(work / "torchrun", *arguments(work, work / "torchrun"))
+    made = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert made.returncode == 0, made.stderr
     assert contents(work / "torchrun") == contents(alone)
     assert made.stdout.count("active on average") == 1
+
+
+def torchrun(out: Path, *more: object) -> list[str]:
+    command = [Path(sys.executable).parent / "torchrun", "--nproc-per-node", 2, ROOT / SCRIPT]
+    return list(map(str, [*command, *more, "--export_dir", out]))
+
+
+def workers(process: int) -> list[int]:
+    """Return the processes that a process has started."""
+    children = Path(f"/proc/{process}/task/{process}/children")
+    return list(map(int, children.read_text().split()))
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="no list of processes here")
+def test_a_torchrun_that_loses_a_process_ends_and_goes_on(work: Path, tmp_path: Path) -> None:
+    write_prompts(tmp_path / "many.csv", ("a", 30, 60), ("bc", 20, 60))
+    given = ["--model_type", work / "model", "--input_csv", tmp_path / "many.csv"]
+    given += ["--batch_size", 1, "--edges", "none", "--device", "cpu"]
+    out, shards = tmp_path / "killed", tmp_path / "killed" / ".shards"
+    with subprocess.Popen(torchrun(out, *given), cwd=ROOT, stderr=subprocess.PIPE) as run:
+        assert run.stderr is not None
+        # Both have made a batch: one rank makes the even ones.
+        while not {0, 1} <= {int(path.stem[-8:]) % 2 for path in shards.glob("*.shard")}:
+            assert run.poll() is None
+            time.sleep(0.01)
+        os.kill(workers(run.pid)[1], signal.SIGKILL)
+        run.stderr.read()
+        assert run.wait() != 0
+    kept = len(list(shards.glob("*.shard")))
+    assert 2 <= kept < 120 and [path.name for path in out.iterdir()] == [".shards"]
+    again = subprocess.run(torchrun(out, *given), cwd=ROOT, capture_output=True, check=False)
+    assert again.returncode == 0, again.stderr
+    run_script_here(SCRIPT, *given, "--export_dir", tmp_path / "alone")
+    assert contents(out) == contents(tmp_path / "alone")
 
 
 def test_a_job_array_and_a_merge_write_the_same_bytes(work: Path, alone: Path) -> None:
