@@ -204,12 +204,11 @@ def make_dataset(
     label: of the progress bar. Returns a sentence where there was nothing to do, or where others
     have to go on.
     """
-    from gelu.team import join_team
+    from gelu.team import joined_team
 
-    team = join_team()
     options = _settled(files, ready, options, sharing)
-    job = _Job(files, ready, options, sharing, team, label)
-    with ExitStack() as stack:
+    with joined_team() as team, ExitStack() as stack:
+        job = _Job(files, ready, options, sharing, team, label)
         try:
             missing = team.share(lambda: job.begin(stack))
             if missing is None:

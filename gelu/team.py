@@ -1,13 +1,14 @@
 """The processes that share one run: alone, or as `torchrun` starts them.
 
-team = join_team()
-missing = team.share(lambda: ...)       # rank 0 finds out, all are told
-for batch in missing[team.rank :: team.size]: ...
-team.agree(failure)                     # until all are through, or one has failed
+with joined_team() as team:
+    missing = team.share(lambda: ...)       # rank 0 finds out, all are told
+    for batch in missing[team.rank :: team.size]: ...
+    team.agree(failure)                     # until all are through, or one has failed
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any, TypeVar
 
@@ -75,9 +76,20 @@ class DistributedTeam(Team):
                 raise UserError(text if rank == self.rank else f"process {rank} failed: {text}")
 
 
-def join_team() -> Team:
-    """Return the team that the environment names: torchrun sets WORLD_SIZE, RANK and others."""
-    return DistributedTeam() if "TORCHELASTIC_RUN_ID" in os.environ else Team()
+@contextmanager
+def joined_team() -> Iterator[Team]:
+    """Give the team that the environment names: torchrun sets WORLD_SIZE, RANK and others."""
+    if "TORCHELASTIC_RUN_ID" not in os.environ:
+        yield Team()
+        return
+    from torch import distributed
+
+    team = DistributedTeam()
+    try:
+        yield team
+    finally:
+        # Its threads abort a process that ends while they run.
+        distributed.destroy_process_group()
 
 
 def device_of_rank(device: str) -> str:
