@@ -79,12 +79,6 @@ def calls(log: Path) -> int:
     return int(log.with_suffix(".calls").read_text())
 
 
-def said(log: Path) -> list[str]:
-    """Return the lines a run has printed, progress bars left out."""
-    lines = log.read_text().replace("\r", "\n").splitlines()
-    return [line for line in lines if line.strip() and "it/s" not in line and "|" not in line]
-
-
 def _run(argv: list[str], log: str, stop_at: int, by: int) -> None:
     import torch
 

@@ -7,7 +7,10 @@
 The linear readout is multinomial logistic regression with weights of reduced rank (Yee and Hastie
 2003), A B with A (neurons, rank) and B (rank, classes). A model of width d has logits of rank d at
 most, and weight decay on both factors is a penalty on the nuclear norm of their product (Srebro et
-al. 2005). Up to `rank` neurons it is the full regression. The intercepts start at the unigram.
+al. 2005). Each neuron has a gain beside its row of A, with a penalty on the gains' absolute values:
+neurons that add little go (Breiman's garrote, 1995, learned along). Without it thousands of neurons
+that hold the same as a few hundred others cost more than they tell. Up to `rank` neurons it is the
+full regression. The intercepts start at the unigram.
 """
 
 from collections.abc import Callable
@@ -28,17 +31,19 @@ BITS = 1 / np.log(2)
 class Fitting:
     """How a readout learns; hidden: width of the hidden layer, None for a linear one.
 
-    dropout: of neurons and hidden units, where there is more than one matrix of weights. full_rate,
-    full_decay: learning rate and weight decay where there is one, a convex problem that bears large
-    steps. least_steps: small data sets take more epochs.
+    dropout: of neurons and hidden units, where there is more than one matrix of weights; sparsity:
+    of the penalty on gains, there too. full_rate, full_decay: learning rate and weight decay where
+    there is one matrix, a convex problem that bears large steps. least_steps: small data sets take
+    more epochs. The defaults did best on validation prompts, of all neurons and of the last layer.
     """
 
     seed: int
     epochs: int = 12
     batch_size: int = 256
-    learning_rate: float = 2e-3
-    weight_decay: float = 1.0
-    dropout: float = 0.3
+    learning_rate: float = 8e-3
+    weight_decay: float = 0.3
+    dropout: float = 0.4
+    sparsity: float = 6e-4
     rank: int = 256
     hidden: int | None = None
     full_rate: float = 3e-2
@@ -72,15 +77,21 @@ class Readout(nn.Module):
             self.second = nn.Parameter(torch.zeros(rank, n_classes))
         # A neuron that never varies in training has nothing to say, whatever it started with.
         self.first = nn.Parameter(start * seen[:, None])
+        self.gain = None if self.full else nn.Parameter(torch.ones(n_neurons))
         self.hidden_bias = None if self.linear else nn.Parameter(torch.zeros(width))
 
     def forward(self, active: torch.Tensor) -> torch.Tensor:
         """Return the classes' log-odds up to a constant, (m, classes); active: (m, neurons)."""
-        x = self.dropout((active - self.means) * self.varies) @ self.first
+        said = (active - self.means) * self.varies
+        x = self.dropout(said if self.gain is None else said * self.gain) @ self.first
         if self.hidden_bias is not None:
             x = self.dropout(functional.gelu(x + self.hidden_bias))
         logits: torch.Tensor = (x if self.full else x @ self.second) + self.intercept
         return logits
+
+    def penalty(self) -> torch.Tensor:
+        """Return the sum of the gains' absolute values, a scalar."""
+        return torch.zeros(()) if self.gain is None else self.gain.abs().sum()
 
     def weights(self) -> NDArray[np.float32]:
         """Return what each neuron adds to each class, (neurons, classes), their mean taken off.
@@ -90,7 +101,9 @@ class Readout(nn.Module):
         if not self.linear:
             raise ValueError("a readout with a hidden layer has no weights by neuron")
         with torch.inference_mode():
-            product = self.first if self.full else self.first @ self.second
+            product = self.first
+            if self.gain is not None:
+                product = (self.gain[:, None] * self.first) @ self.second
             centred: NDArray[np.float32] = (product - product.mean(dim=1, keepdim=True)).numpy()
         return centred
 
@@ -145,6 +158,7 @@ def fit_readout(
         for rows in np.array_split(rng.permutation(learn), n_batches):
             active = torch.from_numpy(activations.rows(rows)).to(torch.float32)
             loss = functional.cross_entropy(readout(active), truth[rows])
+            loss = loss + fitting.sparsity * readout.penalty()
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()
