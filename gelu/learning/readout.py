@@ -101,7 +101,7 @@ class Readout(nn.Module):
         if not self.linear:
             raise ValueError("a readout with a hidden layer has no weights by neuron")
         with torch.inference_mode():
-            product = self.first
+            product: torch.Tensor = self.first
             if self.gain is not None:
                 product = (self.gain[:, None] * self.first) @ self.second
             centred: NDArray[np.float32] = (product - product.mean(dim=1, keepdim=True)).numpy()
