@@ -74,6 +74,9 @@ def run_script(main: Callable[[], None]) -> NoReturn:
             _end_interrupted(error)
         if isinstance(error, (UserError, OSError, MemoryError)):
             _end_with(failure_text(error))
+        # The tokenizers library panics at some files: an error that no `except Exception` catches.
+        if type(error).__name__ == "PanicException":
+            _end_with(f"--model_type: the tokenizer's file is damaged ({error})")
         raise
     sys.exit(0)
 

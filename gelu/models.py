@@ -10,6 +10,7 @@ must cost nothing.
 """
 
 import re
+import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
@@ -342,7 +343,9 @@ def _read_weights(files: Sequence[Path]) -> "dict[str, torch.Tensor]":
         if file.suffix == ".safetensors":
             tensors.update(load_file(file))
         else:  # a pickle, read by torch's own restricted unpickler
-            tensors.update(torch.load(file, map_location="cpu", weights_only=True, mmap=True))
+            # Files of PyTorch before 1.6 are no archives, and cannot be mapped.
+            mapped = zipfile.is_zipfile(file)
+            tensors.update(torch.load(file, map_location="cpu", weights_only=True, mmap=mapped))
     for name, tensor in tensors.items():
         if not isinstance(name, str) or not isinstance(tensor, torch.Tensor):
             raise ValueError(f"{ascii(name)[:SHOWN]} is no tensor")

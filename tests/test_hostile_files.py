@@ -19,7 +19,7 @@ import torch
 from gelu.artifacts import MATRIX, PICKLE, Artifacts, read_activations
 from gelu.cli import UserError, one_line
 from gelu.packed import PackedActivations
-from tests.helpers import ROOT, save_gpt2, user_error, write_activations
+from tests.helpers import ROOT, run_script, save_gpt2, user_error, write_activations
 from tests.hostile_pickles import CANARY, CODE, COMMAND, GB_10, hostile_pickles
 from tests.read_hostile_files import N_NEURONS
 
@@ -337,6 +337,9 @@ def _with_pickle(content: bytes) -> bytes:
     )
 
 
+OLD_TORCH = pickle.dumps(0x1950A86A20F9469CFC6C, 2) + pickle.dumps(1001, 2)
+
+
 def hostile_weights() -> dict[str, dict[str, bytes | None]]:
     """Return what to replace in an honest model: file -> content, None to leave it out."""
     corpus = hostile_pickles()
@@ -348,19 +351,19 @@ def hostile_weights() -> dict[str, dict[str, bytes | None]]:
         "a list for a dict": _torch_saved([torch.zeros(1)]),
         "numbers for names": _torch_saved({5: torch.zeros(1)}),
         "no archive": b"\x00" * 100,
-        **{
-            f"{name} inside": _with_pickle(corpus[name])
-            for name in (
-                "eval, protocol 2",
-                "getattr chain, protocol 2",
-                "EXT1",
-                "persistent id",
-                "LONG_BINPUT far out",
-                "BINUNICODE of 4 GB",
-                "recursion: lists in lists",
-            )
-        },
     }
+    for name in (
+        "eval, protocol 2",
+        "getattr chain, protocol 2",
+        "EXT1",
+        "persistent id",
+        "LONG_BINPUT far out",
+        "BINUNICODE of 4 GB",
+        "recursion: lists in lists",
+    ):
+        bins[f"{name} inside"] = _with_pickle(corpus[name])
+        # As PyTorch saved before 1.6: pickles one after another, the first two as expected.
+        bins[f"{name}, old"] = OLD_TORCH + corpus[name]
     header = struct.Struct("<Q")
     lie = b'{"a": {"dtype": "F32", "shape": [2500000000], "data_offsets": [0, 10000000000]}}'
     tensors = {
@@ -431,6 +434,26 @@ def test_no_model_folder_runs_or_is_read(honest: Path, tmp_path: Path) -> None:
     messages = refusals(tmp_path, files)
     assert all(map(is_plain, messages.values()))
     assert not list(tmp_path.glob(f"**/{CANARY}"))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"normalizer": {"type": "Precompiled", "precompiled_charsmap": "AAAA"}},
+        {"normalizer": {"type": "Replace", "pattern": {"String": ""}, "content": "x" * 100}},
+    ],
+)
+def test_a_tokenizer_that_makes_its_library_panic_is_refused(
+    change: dict[str, Any], honest: Path, tmp_path: Path
+) -> None:
+    tokenizer = json.loads((honest / "tokenizer.json").read_text()) | change
+    model = altered(honest, tmp_path / "m", tokenizer__json=json.dumps(tokenizer).encode())
+    given = ["--model_type", model, "--input_text", "I think", "--output_dir", tmp_path / "out"]
+    ended = run_script("b_trace_gelu_activations.py", *given, check=False)
+    # What the library prints of its panic stands above.
+    told = ended.stderr.splitlines()
+    assert ended.returncode == 2 and told[-1].startswith("error: --model_type"), ended.stderr
+    assert "Traceback" not in ended.stderr and len(told[-1]) < 500
 
 
 def test_code_beside_a_model_is_never_run(honest: Path, tmp_path: Path) -> None:

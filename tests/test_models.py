@@ -161,6 +161,57 @@ def test_a_pytorch_pickle_is_read_where_there_is_nothing_else(folder: Path, copi
     assert torch.equal(model.state_dict()[name], tensors[name])
 
 
+def test_an_old_pytorch_pickle_is_read_too(folder: Path, copied: Path) -> None:
+    tensors = load_file(folder / "model.safetensors")
+    (copied / "model.safetensors").unlink()
+    torch.save(tensors, copied / "pytorch_model.bin", _use_new_zipfile_serialization=False)
+    check_loads(copied, tensors)
+
+
+@pytest.mark.parametrize("ending", ["safetensors", "bin"])
+def test_weights_in_several_files_are_put_together(ending: str, folder: Path, copied: Path) -> None:
+    tensors = load_file(folder / "model.safetensors")
+    (copied / "model.safetensors").unlink()
+    stem = "model" if ending == "safetensors" else "pytorch_model"
+    parts = [f"{stem}-0000{number}-of-00003.{ending}" for number in (1, 2, 3)]
+    of = {name: parts[number % 3] for number, name in enumerate(sorted(tensors))}
+    for part in parts:
+        within = {name: tensor for name, tensor in tensors.items() if of[name] == part}
+        (save_file if ending == "safetensors" else torch.save)(within, copied / part)
+    index = copied / f"{stem}.{ending}.index.json"
+    index.write_text(json.dumps({"metadata": {"total_size": 1}, "weight_map": of}))
+    check_loads(copied, tensors)
+    (copied / parts[1]).unlink()
+    with pytest.raises(UserError, match=f"names '{parts[1]}', which is not a file beside it"):
+        load_model(find_model(str(copied)), "cpu")
+
+
+def test_the_first_gpt2_checkpoints_are_read(folder: Path, copied: Path) -> None:
+    # Names without "transformer.", causal masks among the weights, no head, vocab.json, merges.txt.
+    tensors = load_file(folder / "model.safetensors")
+    bare = {name.removeprefix("transformer."): tensor for name, tensor in tensors.items()}
+    for layer in range(3):
+        bare[f"h.{layer}.attn.bias"] = torch.ones(1, 1, 64, 64).tril()
+        bare[f"h.{layer}.attn.masked_bias"] = torch.tensor(-1e4)
+    bare.pop("lm_head.weight", None)
+    save_file(bare, copied / "model.safetensors")
+    check_loads(copied, tensors)
+    whole = load_tokenizer(find_model(str(copied)))
+    model = json.loads((copied / "tokenizer.json").read_text())["model"]
+    (copied / "tokenizer.json").unlink()
+    (copied / "vocab.json").write_text(json.dumps(whole.get_vocab()))
+    merges = [" ".join(pair) for pair in model["merges"]]
+    (copied / "merges.txt").write_text("\n".join(["#version: 0.2", *merges]) + "\n")
+    for text in ("I think", " a\n\nb ", "é 🎉<|endoftext|>x"):
+        ids = load_tokenizer(find_model(str(copied))).encode(text, add_special_tokens=False).ids
+        assert ids == whole.encode(text, add_special_tokens=False).ids
+
+
+def check_loads(folder: Path, tensors: dict[str, torch.Tensor]) -> None:
+    state = load_model(find_model(str(folder)), "cpu").state_dict()
+    assert all(torch.equal(state[name], tensor) for name, tensor in tensors.items())
+
+
 def test_a_missing_tensor_is_refused_not_filled_in(folder: Path, copied: Path) -> None:
     tensors = load_file(folder / "model.safetensors")
     del tensors["transformer.h.1.mlp.c_fc.weight"]
