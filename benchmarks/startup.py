@@ -121,7 +121,13 @@ def _interrupted(model: str, work: Path, rows: str, rng: random.Random) -> float
     (work / "prompts.csv").write_text("prompts,number_of_new_tokens,num_samples\n" + rows)
     command: list[Any] = [sys.executable, SCRIPT, "--model_type", model, "--overwrite"]
     command += ["--input_csv", work / "prompts.csv", "--export_dir", work / "dataset"]
-    process = subprocess.Popen([*command, "--edges", "none"], stderr=subprocess.PIPE, cwd=ROOT)
+    # What a shell runs in the background would ignore Ctrl-C.
+    process = subprocess.Popen(
+        ["env", "--default-signal=INT", *command, "--edges", "none"],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        cwd=ROOT,
+    )
     assert process.stderr is not None
     said = b""
     while b"tokens:" not in said:  # the progress bar: the model is loaded, the first batch begun
