@@ -97,7 +97,8 @@ fuzz: $(READY)
 COVERAGE := .coverage_packages
 coverage: $(READY) $(COVERAGE)/.installed
 	rm -f .coverage .coverage.*
-	PYTHONPATH=$(CURDIR)/$(COVERAGE) COVERAGE_PROCESS_START=$(CURDIR)/pyproject.toml $(RUN) -m pytest
+	PYTHONPATH=$(CURDIR)/$(COVERAGE) COVERAGE_PROCESS_START=$(CURDIR)/pyproject.toml \
+		COVERAGE_FILE=$(CURDIR)/.coverage $(RUN) -m pytest
 	PYTHONPATH=$(CURDIR)/$(COVERAGE) $(RUN) -m coverage combine --quiet
 	PYTHONPATH=$(CURDIR)/$(COVERAGE) $(RUN) -m coverage report
 
