@@ -95,12 +95,13 @@ fuzz: $(READY)
 
 # Which lines no test reaches, those that scripts run in processes of their own included.
 COVERAGE := .coverage_packages
+COVERING := PYTHONPATH=$(CURDIR)/$(COVERAGE) COVERAGE_ROOT=$(CURDIR) \
+	COVERAGE_FILE=$(CURDIR)/.coverage COVERAGE_RCFILE=$(CURDIR)/pyproject.toml
 coverage: $(READY) $(COVERAGE)/.installed
 	rm -f .coverage .coverage.*
-	PYTHONPATH=$(CURDIR)/$(COVERAGE) COVERAGE_PROCESS_START=$(CURDIR)/pyproject.toml \
-		COVERAGE_FILE=$(CURDIR)/.coverage $(RUN) -m pytest
-	PYTHONPATH=$(CURDIR)/$(COVERAGE) $(RUN) -m coverage combine --quiet
-	PYTHONPATH=$(CURDIR)/$(COVERAGE) $(RUN) -m coverage report
+	$(COVERING) COVERAGE_PROCESS_START=$(CURDIR)/pyproject.toml $(RUN) -m pytest $(TESTS)
+	$(COVERING) $(RUN) -m coverage combine --quiet
+	$(COVERING) $(RUN) -m coverage report
 
 # Apart from the other packages; the .pth file would start it in every process of the environment.
 $(COVERAGE)/.installed: requirements-coverage.txt

@@ -238,12 +238,18 @@ def print_headline(layers: "pd.DataFrame", summary: dict[str, Any]) -> None:
 
 
 def encode(source: Any, text: str) -> list[int]:
-    """Return the text's token ids; `UserError` for an empty text."""
+    """Return the text's token ids; `UserError` for an empty text, or one too long."""
     from gelu.models import encode_text, load_tokenizer, read_geometry
 
-    token_ids = encode_text(load_tokenizer(source), text, read_geometry(source), "--predict")
+    geometry = read_geometry(source)
+    token_ids = encode_text(load_tokenizer(source), text, geometry, "--predict")
     if not token_ids:
         raise UserError("--predict: the text is empty; give at least one character")
+    if len(token_ids) > geometry.n_positions:
+        raise UserError(
+            f"--predict: {len(token_ids):,} tokens; the model has {geometry.n_positions:,} "
+            "positions, give a shorter text"
+        )
     return list(token_ids)
 
 
@@ -278,11 +284,6 @@ def true_neurons(model_type: str, token_ids: list[int], n_neurons: int) -> Any:
         raise UserError(
             f"--model_type {model_type}: has {model.architecture.geometry.n_neurons} neurons, the "
             f"saved predictor {n_neurons}; learn anew with --dataset_dir"
-        )
-    if len(token_ids) > model.architecture.geometry.n_positions:
-        raise UserError(
-            f"--predict: {len(token_ids)} tokens; the model has "
-            f"{model.architecture.geometry.n_positions} positions"
         )
     with torch.inference_mode(), GeluRecorder(model, positions=-1) as recorder:
         model(torch.tensor([token_ids]))

@@ -1,6 +1,7 @@
 """`extract_patterns.py` from the command line: files, known patterns, nothing, refusals."""
 
 import json
+import shutil
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from benchmarks.planted import Planted, planted
 from gelu.artifacts import DATASET, Artifacts, write_table
 from gelu.models import Geometry
 from gelu.packed import PackedActivations
-from tests.helpers import run_script, user_error, write_activations
+from tests.helpers import run_script, run_script_here, user_error, write_activations
 from tests.picture_helpers import pixels
 
 SCRIPT = "extract_patterns.py"
@@ -175,6 +176,31 @@ def test_the_page_escapes_what_comes_from_data(extracted: Path) -> None:
     parser.feed(html)
     assert "mark" in parser.seen and not parser.seen & {"script", "b"}
     assert "&lt;b&gt;" in html and "Pattern 3" in html
+
+
+def test_one_page_has_the_three_studies_and_escapes_what_comes_from_data(
+    dataset: Path, extracted: Path, tmp_path: Path
+) -> None:
+    model, results = extracted.parent / MODEL, tmp_path / "results"
+    shutil.copytree(extracted, results)
+    given = ("--model_type", model, "--dataset_dir", dataset, "--output_dir", results)
+    run_script_here("predict_activations.py", *given, "--epochs", 1, "--width", 16)
+    made = run_script_here("predict_next_token.py", *given, "--epochs", 1)
+    assert "note: without the model no direct path" in made.stderr
+    scores = read(results, "next_token_prediction.csv")
+    assert not (scores["predictor"] == "model").any()  # the dataset has no output_logprob
+    run_script_here("report_part2.py", "--model_type", model, "--results_dir", results)
+    page = (results / f"{MODEL}_part2_report.html").read_text(encoding="utf-8")
+    assert page.count("data:image/png;base64") == 3 and "has not been run" not in page
+    assert "the temperature is not on record" in page and "no column output_logprob" in page
+    assert "<script>alert" not in page and "<b>1" not in page and " nan" not in page
+    (results / f"{MODEL}_patterns.png").write_bytes(b"GIF89a")
+    error = user_error("report_part2.py", "--model_type", model, "--results_dir", results)
+    assert "patterns.png: not a PNG picture" in error
+    (results / f"{MODEL}_patterns.png").unlink()
+    (results / f"{MODEL}_next_token_prediction.csv").write_bytes(b"\xff")
+    error = user_error("report_part2.py", "--model_type", model, "--results_dir", results)
+    assert "next_token_prediction.csv: not a table of this project" in error
 
 
 def test_the_picture_has_its_size(extracted: Path) -> None:

@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import pickle
 import struct
 import subprocess
@@ -23,7 +24,8 @@ from tests.helpers import ROOT, run_script, save_gpt2, user_error, write_activat
 from tests.hostile_pickles import CANARY, CODE, COMMAND, GB_10, hostile_pickles
 from tests.read_hostile_files import N_NEURONS
 
-SECONDS = 2.0
+# `make coverage` slows everything down.
+SECONDS = 2.0 if "COVERAGE_ROOT" not in os.environ else 20.0
 BYTES = 500_000_000
 
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from gelu.learning.activation_study import (
@@ -103,6 +104,22 @@ def test_the_report_says_where_no_baseline_is_beaten(
     row = study.layers[(study.layers["predictor"] == "learned") & (study.layers["layer"] == 2)]
     assert row["saved_low"].item() > 0.2
     assert "layer 3" in verdict(study.layers)
+
+
+def test_the_verdict_names_layers_of_each_kind() -> None:
+    rows = [("token", 0, 0.2, 0.0, 0.0), ("two_tokens", 0, 0.1, 0.0, 0.0)]
+    rows += [("token", 1, 0.2, 0.0, 0.0), ("two_tokens", 1, 0.3, 0.0, 0.0)]
+
+    def told(*saved: tuple[float, float]) -> str:
+        learned = [("learned", layer, 0.1, *pair) for layer, pair in enumerate(saved)]
+        columns = ["predictor", "layer", "log_loss_bits", "saved_bits", "saved_low"]
+        return verdict(pd.DataFrame([*rows, *learned], columns=columns))
+
+    assert "every baseline at every layer" in told((0.1, 0.05), (0.1, 0.01))
+    unsure = told((0.1, 0.05), (0.1, -0.01))
+    assert "better at layer 1, but" in unsure and "does not beat" not in unsure
+    both = told((-0.1, -0.2), (0.1, -0.01))
+    assert "at layer 0 (best: two_tokens)" in both and "better at layer 1, but" in both
 
 
 def test_shuffled_activity_leaves_the_base_rate(

@@ -80,6 +80,17 @@ def test_the_neuron_that_speaks_for_a_token_is_found(planted: TokenStudy) -> Non
     assert dict(zip(best["token_id"], best["neuron_id"], strict=True)) == expected
 
 
+def test_weights_of_few_dimensions_find_the_same(planted: TokenStudy) -> None:
+    # Eight tokens' log-odds have seven dimensions; the 32 neurons have gains of their own.
+    study = _study(_samples(), replace(SETTINGS, rank=7))
+    bits, full = _bits(study), _bits(planted)
+    assert bits["linear", "all"] == pytest.approx(full["linear", "all"], abs=0.05)
+    found, expected = (s.carriers.drop_duplicates("token_id") for s in (study, planted))
+    assert found["neuron_id"].tolist() == expected["neuron_id"].tolist()
+    deciding = set(range(2 * NOISE - N_TOKENS, 2 * NOISE))
+    assert deciding <= set(study.chosen[10].tolist())
+
+
 def test_without_the_model_its_accuracy_is_unknown_and_its_surprise_is_not(
     planted: TokenStudy,
 ) -> None:

@@ -19,7 +19,7 @@ from tests.hand_set import (
     on_token,
     persistent,
 )
-from tests.helpers import run_script, user_error
+from tests.helpers import run_script, run_script_here, user_error
 
 ACTIVATIONS, NEXT_TOKEN = "predict_activations.py", "predict_next_token.py"
 PAGE = "report_part2.py"
@@ -146,6 +146,75 @@ def test_nothing_to_do_is_said(folder: Path) -> None:
     assert "--dataset_dir" in user_error(ACTIVATIONS, *model, *output)
     assert "learn with --dataset_dir" in user_error(ACTIVATIONS, *model, *output, "--predict", "a")
     assert "the text is empty" in user_error(ACTIVATIONS, *model, *output, "--predict", "")
+
+
+def test_a_text_that_is_too_long_is_refused_before_anything_is_learned(folder: Path) -> None:
+    arguments = (*_arguments(folder, "long"), "--predict", "a" * 200)
+    assert "--predict: 200 tokens; the model has" in user_error(ACTIVATIONS, *arguments)
+    assert not (folder / "long").exists()
+
+
+DESCRIPTION, WEIGHTS = "activation_predictor.json", "activation_predictor.safetensors"
+HUGE = 10**15
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"token_ids": [0]}, "sizes of other tokens or neurons"),
+        ({"token_ids": []}, "not a list of ascending numbers"),
+        ({"token_ids": [2**70]}, "do not fit each other"),
+        ({"n_layer": 3}, "sizes of other tokens or neurons"),
+        ({"n_layer": None}, "no whole numbers"),
+        ({"sizes": {}}, "do not fit each other"),
+        ({"sizes": {"width": HUGE}}, "do not fit each other"),
+        ({"sizes": {"token_width": 0, "history": HUGE}}, "no whole numbers"),
+        ({"sizes": {"n_positions": -1}}, "no whole numbers"),
+        (WEIGHTS, "activation_predictor.safetensors: no such file"),
+        (b"no tensors", "activation_predictor.safetensors: not a safetensors file"),
+    ],
+)
+def test_a_damaged_predictor_is_refused(
+    change: Any, told: str, folder: Path, tmp_path: Path
+) -> None:
+    for name in (DESCRIPTION, WEIGHTS):
+        path = tmp_path / f"{MODEL}_{name}"
+        path.write_bytes((folder / "first" / path.name).read_bytes())
+    described, weights = tmp_path / f"{MODEL}_{DESCRIPTION}", tmp_path / f"{MODEL}_{WEIGHTS}"
+    if change == WEIGHTS:
+        weights.unlink()
+    elif isinstance(change, bytes):
+        weights.write_bytes(change)
+    else:
+        description = json.loads(described.read_text())
+        if change.get("sizes"):
+            change = {"sizes": description["sizes"] | change["sizes"]}
+        described.write_text(json.dumps(description | change))
+    arguments = ("--model_type", folder / MODEL, "--output_dir", tmp_path, "--predict", "ab")
+    assert told in user_error(ACTIVATIONS, *arguments, run=run_script_here)
+
+
+def test_a_predictor_of_another_model_is_refused(folder: Path, tmp_path: Path) -> None:
+    other = tmp_path / MODEL
+    generate_hand_set(tmp_path, LAYERS[:1], persistent(LETTERS, STAY), [("ab", 2, 1)])
+    arguments = ("--model_type", other, "--output_dir", folder / "first", "--predict", "ab")
+    error = user_error(ACTIVATIONS, *arguments, run=run_script_here)
+    assert "has 4 neurons, the saved predictor 8; learn anew" in error
+    arguments = ("--model_type", other, "--dataset_dir", folder / "dataset")
+    error = user_error(NEXT_TOKEN, *arguments, "--output_dir", tmp_path / "o", run=run_script_here)
+    assert "the model has 1 layers of 4 neurons, the dataset 2" in error
+
+
+def test_the_next_token_without_the_model(folder: Path, tmp_path: Path) -> None:
+    bare = tmp_path / "bare" / MODEL
+    bare.mkdir(parents=True)
+    arguments = ("--model_type", bare, "--dataset_dir", folder / "dataset", "--epochs", 1)
+    made = run_script_here(NEXT_TOKEN, *arguments, "--output_dir", tmp_path / "out")
+    assert "note: of a prompt only its last token is known" in made.stderr
+    assert "note: without the model no direct path" in made.stderr
+    scores = _read(tmp_path / "out", "next_token_prediction.csv").set_index("predictor")
+    assert scores["top1"].isna().tolist().count(True) == 1 and pd.isna(scores["top1"].iloc[-1])
+    assert not (tmp_path / "out" / f"{MODEL}_next_token_direct_path.csv").exists()
 
 
 def _changed_dataset(folder: Path, other: Path, change: Callable[[pd.DataFrame], Any]) -> Path:

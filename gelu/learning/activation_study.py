@@ -124,17 +124,34 @@ class Predictor:
 def load_predictor(description: dict[str, Any], tensors: dict[str, torch.Tensor]) -> Predictor:
     """Return the predictor that was saved; `UserError` where the two do not fit each other."""
     try:
-        network = ActivationNetwork(Sizes(**description["sizes"]))
-        network.load_state_dict(tensors)
+        sizes = Sizes(**description["sizes"])
         ids = np.array(description["token_ids"], np.int64)
         geometry = Geometry(description["n_layer"], 0, description["d_mlp"], 0)
-    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        _require_possible(sizes, ids, geometry)
+        # Without memory of its own: it takes that of the file's tensors, however large it says.
+        with torch.device("meta"):
+            network = ActivationNetwork(sizes)
+        if any(tensor.dtype != torch.float32 for tensor in tensors.values()):
+            raise ValueError("weights other than float32")
+        network.load_state_dict(tensors, assign=True)
+    except (KeyError, TypeError, ValueError, ArithmeticError, RuntimeError) as error:
         reason = " ".join(str(error).split())[:200]
         raise UserError(
             f"the saved predictor's JSON and weights do not fit each other ({reason}); learn anew "
             "with --dataset_dir"
         ) from None
     return Predictor(network.eval(), TokenCodes(ids), geometry)
+
+
+def _require_possible(sizes: Sizes, ids: NDArray[np.int64], geometry: Geometry) -> None:
+    """Raise `ValueError` for numbers that no network was saved with."""
+    numbers = [*asdict(sizes).values(), geometry.n_layer, geometry.d_mlp]
+    if any(type(number) is not int or number < 1 for number in numbers) or sizes.history < 2:
+        raise ValueError("sizes that are no whole numbers of 1 or more, or a history below 2")
+    if ids.ndim != 1 or len(ids) == 0 or (np.diff(ids) <= 0).any():
+        raise ValueError("token_ids that are not a list of ascending numbers")
+    if (len(TokenCodes(ids)), geometry.n_neurons) != (sizes.n_codes, sizes.n_neurons):
+        raise ValueError("sizes of other tokens or neurons")
 
 
 @dataclass(frozen=True)

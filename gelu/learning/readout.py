@@ -42,8 +42,8 @@ class Fitting:
     batch_size: int = 256
     learning_rate: float = 8e-3
     weight_decay: float = 0.3
-    dropout: float = 0.4
-    sparsity: float = 6e-4
+    dropout: float = 0.2
+    sparsity: float = 1e-3
     rank: int = 256
     hidden: int | None = None
     full_rate: float = 3e-2
