@@ -12,7 +12,9 @@ patterns found neuron by neuron, false the kept patterns that are like none (bel
 is the mean Jaccard index of each pattern found with the likest one of another run: of another seed
 and other 70 % of the samples, or of the other half of the prompts. The others are told how many
 groups there are, groups of one token included; ours is not. With --dataset_dir, stability on real
-data. With --samples, time and peak memory of `extract_patterns.py` on gpt2's shape.
+data. With --samples, time and peak memory of `extract_patterns.py` on gpt2's shape, and how many
+planted patterns it finds: half of them of neurons that are else on in less than 5 % of the samples,
+half of others, dead ones, those always on and those on in most samples among them.
 """
 
 import argparse
@@ -20,6 +22,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -43,12 +46,13 @@ CONDITIONS: dict[str, dict[str, Any]] = {
     "no pattern": {"sizes": ()},
 }
 TOKEN_GROUPS = 5
-GPT2_PATTERNS = 50
+GPT2_PATTERNS = 25  # of each kind
+RARE = 0.05
 REAL_NEURONS, REAL_SAMPLES, REAL_GROUPS = 1_500, 4_000, 40
 
 
 def main() -> None:
-    """Run what the arguments ask for and print tables in Markdown."""
+    """Run what the arguments ask for and report it."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -91,19 +95,21 @@ def _ours(active: Any, tokens: Any) -> list[Any]:
 
 
 def compare_on_planted(repeats: int) -> None:
-    """Print recovery, exact, false, stability and time of every method in every condition."""
+    """Report recovery, exact, false, stability and time of every method in every condition."""
+    from benchmarks.measuring import report, table
     from benchmarks.pattern_methods import SLOW
 
-    print("| data | method | recovery | exact | false | seeds | halves | s |")
-    print("|---|---|---|---|---|---|---|---|")
+    lines = []
     for condition, settings in CONDITIONS.items():
         for name, find in methods().items():
             rows = [
                 _one_planted(find, settings, seed) for seed in range(1 if name in SLOW else repeats)
             ]
             means = np.mean(rows, axis=0)  # not a number where nothing is planted
-            numbers = " | ".join(_number(mean) for mean in means)
-            print(f"| {condition} | {name} | {numbers} |", flush=True)
+            lines.append([condition, name, *map(_number, means)])
+            print(*lines[-1], file=sys.stderr, flush=True)
+    heads = ["data", "method", "recovery", "exact", "false", "seeds", "halves", "s"]
+    report("Patterns planted in synthetic data", table(heads, lines))
 
 
 def _number(mean: Any) -> str:
@@ -176,7 +182,8 @@ def _likeness(groups: Sequence[Any], others: Sequence[Any]) -> float:
 
 
 def compare_on_dataset(dataset_dir: str, model_type: str) -> None:
-    """Print each method's stability between the halves of a dataset's prompts, and its time."""
+    """Report each method's stability between the halves of a dataset's prompts, and its time."""
+    from benchmarks.measuring import report, table
     from gelu.folder_samples import read_folder
     from gelu.splits import split_prompts
     from gelu.statistics.patterns import eligible_neurons
@@ -193,9 +200,7 @@ def compare_on_dataset(dataset_dir: str, model_type: str) -> None:
         part = np.sort(rng.permutation(rows)[:REAL_SAMPLES])
         active = read.samples.activations.columns(neurons)[part]
         halves.append((active, tokens.codes[part], read.groups[part]))
-    print(f"{REAL_NEURONS:,} neurons, {len(halves[0][1]):,} samples in each half")
-    print("| method | found | neurons | halves | beyond | halves, beyond | s |")
-    print("|---|---|---|---|---|---|---|")
+    lines = []
     for name, find in methods().items():
         start = time.perf_counter()
         found = [find(half[0], half[1], REAL_GROUPS, 0)[:REAL_GROUPS] for half in halves]
@@ -206,11 +211,16 @@ def compare_on_dataset(dataset_dir: str, model_type: str) -> None:
         stable = [
             f"{(_likeness(*each) + _likeness(*each[::-1])) / 2:.2f}" for each in (found, beyond)
         ]
-        print(
-            f"| {name} | {counted[0]} | {sizes:.0f} | {stable[0]} | {counted[1]} | {stable[1]} "
-            f"| {seconds:.1f} |",
-            flush=True,
-        )
+        lines.append([name, counted[0], f"{sizes:.0f}", stable[0], counted[1], stable[1]])
+        lines[-1].append(f"{seconds:.1f}")
+        print(*lines[-1], file=sys.stderr, flush=True)
+    heads = ["method", "found", "neurons", "halves", "beyond", "halves, beyond", "s"]
+    text = (
+        f"{REAL_NEURONS:,} neurons, {REAL_SAMPLES:,} samples in each half. halves: the mean "
+        "Jaccard index of each pattern with the likest of the other half; beyond: those of which "
+        "context tokens alone leave open half or more."
+    )
+    report(f"Patterns of {model_type}", text + "\n\n" + table(heads, lines))
 
 
 def _beyond(found: list[Any], half: Any, other: Any) -> list[Any]:
@@ -233,45 +243,65 @@ def _beyond(found: list[Any], half: Any, other: Any) -> list[Any]:
 
 
 def measure_gpt2(sizes: list[int]) -> None:
-    """Print time and peak memory of `extract_patterns.py` on synthetic data of gpt2's shape."""
+    """Report time, peak memory and recovery of `extract_patterns.py` on gpt2's shape."""
     import pandas as pd
 
-    from benchmarks.measuring import machine, run_measured
+    from benchmarks.measuring import report, run_measured, table
     from benchmarks.synthetic import write_synthetic_dataset
     from gelu.models import HUB_GEOMETRIES
 
-    print(machine())
+    lines = []
     for n_samples in sizes:
         with tempfile.TemporaryDirectory() as parent:
             folder = Path(parent) / "synthetic"
             folder.mkdir()
-            write_synthetic_dataset(folder, n_samples, HUB_GEOMETRIES["gpt2"], change=_plant)
+            planted: list[list[Any]] = []
+            write_synthetic_dataset(
+                folder,
+                n_samples,
+                HUB_GEOMETRIES["gpt2"],
+                change=partial(_plant, planted),
+            )
             command: list[Any] = [sys.executable, ROOT / "extract_patterns.py"]
             command += ["--dataset_dir", folder, "--model_type", folder]
             usage = run_measured([*command, "--output_dir", folder / "patterns"])
-            table = pd.read_csv(folder / "patterns" / "synthetic_pattern_neurons.csv")
-            found = [np.sort(group["neuron_id"]) for _, group in table.groupby("pattern")]
-            likest = _likest(_gpt2_patterns(), found)
-            print(
-                f"{n_samples:,} samples x 36,864 neurons: {usage.seconds:.0f} s, "
-                f"{usage.megabytes:,.0f} MB at most; of {GPT2_PATTERNS} "
-                f"planted patterns {int((likest >= 0.8).sum())} found with a Jaccard index of 0.8 "
-                f"or more (neurons may be dead, always on, or on in most samples), {len(found)} "
-                "kept",
-                flush=True,
-            )
+            neurons = pd.read_csv(folder / "patterns" / "synthetic_pattern_neurons.csv")
+        found = [np.sort(group["neuron_id"]) for _, group in neurons.groupby("pattern")]
+        near = [str(int((_likest(groups, found) >= 0.8).sum())) for groups in planted]
+        others = [group for groups in planted for group in groups]
+        false = int((_likest(found, others) < 0.5).sum())
+        line = [f"{n_samples:,}", f"{usage.seconds:.0f}", f"{usage.megabytes:,.0f}"]
+        lines.append([*line, *near, str(len(found)), str(false)])
+    heads = [
+        "samples",
+        "s",
+        "MB at most",
+        "of 25 in rare neurons",
+        "of 25 in others",
+        "kept",
+        "false",
+    ]
+    text = (
+        "36,864 neurons. A planted pattern counts as found with a Jaccard index of 0.8 or more; a "
+        "kept one is false where it is like none (below 0.5)."
+    )
+    report("Patterns on gpt2's shape", text + "\n\n" + table(heads, lines))
 
 
-def _gpt2_patterns() -> list[Any]:
-    """Return the neurons of each pattern planted in data of gpt2's shape."""
-    order = np.random.default_rng(1).permutation(36_864)
-    return [np.sort(order[60 * row : 60 * row + 5 + row]) for row in range(GPT2_PATTERNS)]
+def _plant(planted: list[list[Any]], activations: Any) -> None:
+    """Turn patterns on in 3 % of the samples, ten at a time, with a tenth of the neurons silent.
 
-
-def _plant(activations: Any) -> None:
-    """Turn patterns on in 3 % of the samples, ten at a time, with a tenth of the neurons silent."""
+    planted: is given the patterns' neurons: those of rare neurons, and those of others.
+    """
     rng = np.random.default_rng(2)
-    for neurons in _gpt2_patterns():
+    frequency = activations.counts() / len(activations)
+    rare = rng.permutation(np.flatnonzero((frequency > 0) & (frequency < RARE)))
+    rest = rng.permutation(np.setdiff1d(np.arange(len(frequency)), rare))
+    planted += [
+        [np.sort(order[60 * row : 60 * row + 5 + 2 * row]) for row in range(GPT2_PATTERNS)]
+        for order in (rare, rest)
+    ]
+    for neurons in planted[0] + planted[1]:
         starts = np.flatnonzero(rng.random(len(activations) // 10) < 0.03)
         rows = (10 * starts[:, None] + np.arange(10)).ravel()
         for neuron in neurons.tolist():

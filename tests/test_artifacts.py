@@ -1,5 +1,6 @@
 """Every format: what is written is read back, and what is wrong is refused."""
 
+import errno
 import json
 import os
 import pickle
@@ -26,7 +27,8 @@ from gelu.artifacts import (
     read_geometry_table,
     write_table,
 )
-from gelu.cli import UserError
+from gelu.artifacts.files import remove_partial_files
+from gelu.cli import UserError, failure_text
 from gelu.models import Geometry
 from gelu.packed import PackedActivations
 from tests.helpers import write_activations
@@ -193,6 +195,9 @@ WRONG_CONTENT: list[tuple[object, str]] = [
     ({0: [[1], [1, 2]]}, "sample 0 is not a list"),
     ({0: "12"}, "sample 0 is not a list"),
     (np.full(10, 2), "0/1 vector"),
+    ({1: [1], "1": [2]}, "sample 1 stands there more than once"),
+    ({0: np.ones((2, 2), np.int64)}, "sample 0 is not a list"),
+    ({0: np.array([2**64 - 1], np.uint64)}, "sample 0 names neuron"),
 ]
 
 
@@ -214,6 +219,60 @@ def test_damaged_activation_files_are_refused(tmp_path: Path) -> None:
         path.write_bytes(path.read_bytes()[:-20])
         with pytest.raises(UserError, match=path.name):
             read_activations(path, 10)
+
+
+def test_arrays_of_ids_are_read_like_lists(tmp_path: Path) -> None:
+    path = tmp_path / "a.pickle"
+    path.write_bytes(pickle.dumps({5: np.array([1, 3], np.uint64), 2: np.array([0], np.int32)}))
+    sample_ids, active = read_activations(path, 4)
+    assert sample_ids == [5, 2]
+    assert active.rows(slice(None)).tolist() == [[0, 1, 0, 1], [1, 0, 0, 0]]
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"sample_ids": np.arange(2)}, "sample_ids do not name the 3 rows"),
+        ({"sample_ids": np.array([0, -1, 2])}, "sample id -1 is not a whole number"),
+        ({"sample_ids": np.array([0, 1, 1])}, "more than once"),
+        ({"sample_ids": np.zeros((3, 1), np.int64)}, "sample_ids has 2 dimensions, 1 is needed"),
+        ({"neuron_ids": np.arange(1, 5)}, "neuron_ids are not 0 to 3, in order"),
+        ({"matrix": np.ones(3, bool)}, "matrix has 1 dimensions, 2 are needed"),
+        ({"matrix": np.ones((3, 5), bool)}, "5"),
+        ({"matrix": np.ones((3, 4))}, "matrix is float64"),
+        ({"matrix": np.asfortranarray(np.ones((3, 4), bool))}, "by rows is needed"),
+    ],
+)
+def test_a_matrix_that_means_something_else_is_refused(
+    changed: dict[str, Any], message: str, tmp_path: Path
+) -> None:
+    honest: dict[str, Any] = {"matrix": np.eye(3, 4, dtype=bool)}
+    honest |= {"sample_ids": np.arange(3), "neuron_ids": np.arange(4)}
+    np.savez(tmp_path / "honest.npz", **honest)
+    assert read_activations(tmp_path / "honest.npz", 4)[0] == [0, 1, 2]
+    np.savez(tmp_path / "a.npz", **(honest | changed))
+    with pytest.raises(UserError, match=r"a\.npz") as error:
+        read_activations(tmp_path / "a.npz", 4)
+    assert message in str(error.value)
+
+
+def test_an_error_of_the_disk_names_the_file_and_leaves_nothing(tmp_path: Path) -> None:
+    for number, said in ((errno.EIO, str(tmp_path / "a")), (errno.ENOSPC, "no room for its 5 b")):
+        error: pytest.ExceptionInfo[Exception]
+        with pytest.raises((OSError, UserError)) as error, complete_file(tmp_path / "a", size=5):
+            raise OSError(number, "the disk")
+        assert said in failure_text(error.value)  # type: ignore[arg-type]
+        assert list(tmp_path.iterdir()) == []
+
+
+def test_what_killed_processes_left_is_cleared_away(tmp_path: Path) -> None:
+    kept = [".b.0.partial", "a", ".a.partial.txt"]
+    for name in (*kept, ".a.1.partial"):
+        (tmp_path / name).write_text("")
+    (tmp_path / ".a.2.partial").mkdir()
+    (tmp_path / ".a.2.partial" / "x").write_text("")
+    remove_partial_files(tmp_path, "a")
+    assert {path.name for path in tmp_path.iterdir()} == set(kept)
 
 
 class _Evil:

@@ -1,12 +1,14 @@
 """What all scripts share: help at once, one-line errors."""
 
 import argparse
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from gelu import cli
 from gelu.cli import (
     UserError,
     existing_directory,
@@ -75,6 +77,29 @@ def test_paths_are_checked_with_the_argument_named(tmp_path: Path) -> None:
         (existing_directory, tmp_path / "no", "--a .*: no such folder"),
         (output_directory, file, "--a .*: this is a file"),
         (output_directory, file / "x", "--a .*: cannot write there"),
+        (existing_file, tmp_path / ("x" * 5000), "--a .*: File name too long"),
     ]:
         with pytest.raises(UserError, match=message):
             check(path, "--a")
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (MemoryError("12 GB"), "error: this needs more memory than there is (12 GB)\n"),
+        (PermissionError(13, "Permission denied", "a/b"), "error: a/b: Permission denied\n"),
+        (OSError(5, "Input/output error"), "error: the system: Input/output error\n"),
+        (UserError("a\nb\x1b[31m"), "error: a b\\x1b[31m\n"),
+    ],
+)
+def test_what_the_machine_refuses_is_one_line(
+    error: Exception, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def main() -> None:
+        raise error
+
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(SystemExit) as ended:
+        cli.run_script(main)
+    signal.signal(signal.SIGINT, before)
+    assert ended.value.code == 2 and capsys.readouterr().err == said

@@ -219,6 +219,21 @@ def test_shuffled_data_have_no_pattern_and_all_files(data: Planted, tmp_path: Pa
     assert len(list((tmp_path / "patterns").iterdir())) == len(ENDINGS)
 
 
+def test_without_optional_columns_it_says_what_it_cannot_compute(
+    dataset: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(dataset, tmp_path / "dataset")
+    path = tmp_path / "dataset" / f"{MODEL}_{DATASET}"
+    table = pd.read_csv(path, keep_default_na=False)
+    kept = [name for name in table.columns if not str(name).startswith("context_")]
+    write_table(path, table[kept])
+    made = extract(tmp_path / "dataset", tmp_path / "out", "--null_draws", 1)
+    assert "not computed: permutation within context tokens: context tokens are unkn" in made.stdout
+    found = read(tmp_path / "out", "patterns.csv")
+    assert len(found) and (found["context_token"] == "").all()
+    assert set(document_of(tmp_path / "out")["summary"]["skipped"]) >= {"context tokens"}
+
+
 def test_too_few_prompts_are_refused(tmp_path: Path) -> None:
     folder = write_dataset(tmp_path / "dataset", planted(0, n_prompts=5))
     (tmp_path / MODEL).mkdir()

@@ -326,6 +326,17 @@ def test_the_end_of_text_is_a_token_like_any_other(work: Path) -> None:
     assert set(data.table["output"]) == {"<|endoftext|>"}
 
 
+def test_all_edges_are_those_of_the_graph(work: Path) -> None:
+    save_gpt2(work / "graphed", n_layer=2)
+    path = write_prompts(work / "one.csv", ("a", 1, 1))
+    generate(work / "graphed", path, work / "all_edges", "--edges", "full")
+    model = ("--model_type", work / "graphed", "--edges", "full")
+    run_script("a_generate_gelu_graph.py", *model, "--output_dir", work / "graph")
+    written, graph = (work / name / "graphed_neuron_edges.el" for name in ("all_edges", "graph"))
+    assert written.read_bytes() == graph.read_bytes()
+    assert written.read_bytes().count(b"\n") == 64 * 64
+
+
 def test_every_token_of_the_vocabulary_survives_the_csv(work: Path) -> None:
     # With all logits alike, 4,000 draws reach each of the 257 tokens, all single bytes among them.
     network = save_gpt2(work / "flat")

@@ -91,6 +91,16 @@ def test_weights_of_few_dimensions_find_the_same(planted: TokenStudy) -> None:
     assert deciding <= set(study.chosen[10].tolist())
 
 
+def test_one_layer_and_rare_tokens_leave_out_what_they_cannot_tell() -> None:
+    tokens = planted_tokens(PROMPTS, seed=3)
+    active = tokens[:, :-1].reshape(-1)[:, None] == np.arange(N_TOKENS)
+    samples = planted_samples(tokens, active, n_layer=1)
+    study = _study(samples, replace(SETTINGS, epochs=1, min_token_count=10**6))
+    assert set(study.scores["neurons"]) == {"none", "all", "model"}
+    assert len(study.carriers) == 0 and study.direct is None
+    assert "fewer than two tokens" in samples.skipped["neurons that carry a token"]
+
+
 def test_without_the_model_its_accuracy_is_unknown_and_its_surprise_is_not(
     planted: TokenStudy,
 ) -> None:
@@ -135,6 +145,8 @@ def test_classes_score_like_the_distribution_that_they_stand_for() -> None:
     groups = np.arange(8)
     classes = Classes.choose(np.array([1, 1, 4, 4, 4, 2, 2, 0]), groups, unigram, most=2)
     assert classes.ids.tolist() == [1, 4]
+    alone = Classes.choose(np.arange(6), np.arange(6), unigram, most=2)
+    assert len(alone.ids) == 0 and alone.encode(np.array([3, 5])).tolist() == [0, 0]
     over = rng.dirichlet(np.ones(3), size=6)
     whole = over[:, 2:] * classes.others
     whole[:, classes.ids] = over[:, :2]

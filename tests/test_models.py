@@ -227,6 +227,13 @@ def test_weights_of_another_shape_are_refused(copied: Path) -> None:
         load_model(find_model(str(copied)), "cpu")
 
 
+def test_heads_that_do_not_share_the_width_are_refused(copied: Path) -> None:
+    config = json.loads((copied / "config.json").read_text())
+    (copied / "config.json").write_text(json.dumps(config | {"n_head": 3}))
+    with pytest.raises(UserError, match=r"config\.json: .*3"):
+        load_model(find_model(str(copied)), "cpu")
+
+
 def test_cut_weights_are_refused(copied: Path) -> None:
     path = copied / "model.safetensors"
     path.write_bytes(path.read_bytes()[:1000])

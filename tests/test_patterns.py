@@ -1,5 +1,6 @@
 """Patterns whose truth is known: planted ones are found neuron by neuron, nothing where none is."""
 
+from dataclasses import replace
 from itertools import product
 
 import numpy as np
@@ -8,6 +9,7 @@ from numpy.typing import NDArray
 
 from benchmarks.planted import Planted, planted
 from gelu.packed import PackedActivations
+from gelu.statistics import pattern_tests
 from gelu.statistics.pattern_null import (
     ByToken,
     best_threshold,
@@ -15,7 +17,14 @@ from gelu.statistics.pattern_null import (
     chance_of_counts,
     explained,
 )
-from gelu.statistics.pattern_tests import Half, SearchSettings, Study, judge, study_patterns
+from gelu.statistics.pattern_tests import (
+    Half,
+    SearchSettings,
+    Study,
+    Tested,
+    judge,
+    study_patterns,
+)
 from gelu.statistics.patterns import Pattern, associated, find_patterns, jaccard
 
 SETTINGS = SearchSettings(seed=1, fdr=0.05, most=50, null_draws=0)
@@ -172,6 +181,20 @@ def test_data_without_neurons_to_search_have_no_patterns() -> None:
     assert find_patterns(silent, np.zeros(50, np.int64), 5) == []
     always = PackedActivations.from_bool(np.ones((50, 16), bool))
     assert find_patterns(always, np.zeros(50, np.int64), 5) == []
+
+
+def test_a_pattern_that_explains_no_more_than_chance_has_no_surprise() -> None:
+    tested = Tested(Pattern(np.arange(3), 2), 50.0, 60.0, -0.2, -0.3, -0.1, 9, 1.0)
+    assert tested.surprise_bits == 0
+    # 60 against 50 is little for so many cells; 60 against 5 is much.
+    more = [replace(tested, explained=60.0, by_chance=chance) for chance in (50.0, 5.0)]
+    assert 0 < more[0].surprise_bits < 3 and more[1].surprise_bits > 100
+
+
+def test_more_neurons_than_can_be_permuted_are_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pattern_tests, "MOST_NEURONS_PERMUTED", 30)
+    found = study(planted(3, n_prompts=30), replace(SETTINGS, null_draws=1))
+    assert found.n_neurons_permuted == 30 and found.n_kept_permuted == [0]
 
 
 def test_jaccard_of_sets() -> None:

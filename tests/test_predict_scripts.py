@@ -197,11 +197,12 @@ def test_a_damaged_predictor_is_refused(
 def test_a_predictor_of_another_model_is_refused(folder: Path, tmp_path: Path) -> None:
     other = tmp_path / MODEL
     generate_hand_set(tmp_path, LAYERS[:1], persistent(LETTERS, STAY), [("ab", 2, 1)])
-    arguments = ("--model_type", other, "--output_dir", folder / "first", "--predict", "ab")
-    error = user_error(ACTIVATIONS, *arguments, run=run_script_here)
+    model = ("--model_type", other)
+    arguments: tuple[object, ...] = ("--output_dir", folder / "first", "--predict", "ab")
+    error = user_error(ACTIVATIONS, *model, *arguments, run=run_script_here)
     assert "has 4 neurons, the saved predictor 8; learn anew" in error
-    arguments = ("--model_type", other, "--dataset_dir", folder / "dataset")
-    error = user_error(NEXT_TOKEN, *arguments, "--output_dir", tmp_path / "o", run=run_script_here)
+    arguments = (*model, "--dataset_dir", folder / "dataset", "--output_dir", tmp_path / "o")
+    error = user_error(NEXT_TOKEN, *arguments, run=run_script_here)
     assert "the model has 1 layers of 4 neurons, the dataset 2" in error
 
 
@@ -232,6 +233,21 @@ def test_too_few_prompts_are_refused(folder: Path, tmp_path: Path) -> None:
     arguments = ("--model_type", folder / MODEL, "--dataset_dir", tmp_path)
     error = user_error(NEXT_TOKEN, *arguments, "--output_dir", tmp_path / "out")
     assert "1 prompts of different texts; three are needed" in error
+
+
+def test_a_dataset_without_rows_or_columns_is_named(folder: Path, tmp_path: Path) -> None:
+    arguments = (
+        "--model_type",
+        folder / MODEL,
+        "--dataset_dir",
+        tmp_path,
+        "--output_dir",
+        tmp_path,
+    )
+    _changed_dataset(folder, tmp_path, lambda table: table[:0])
+    assert "dataset.csv: holds no samples" in user_error(NEXT_TOKEN, *arguments)
+    _changed_dataset(folder, tmp_path, lambda table: table.drop(columns="context_token_id"))
+    assert "the column context_token_id is missing; write" in user_error(NEXT_TOKEN, *arguments)
 
 
 def test_a_tokenizer_of_another_model_is_named(folder: Path, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tokenizers import normalizers
 
 from gelu.artifacts import read_text
 from gelu.cli import UserError
@@ -123,3 +124,11 @@ def test_prompts_that_fit_exactly_and_one_that_does_not() -> None:
     rows = parse_prompts(HEADER + "abcd,6,1\nabcd,7,1\n", PATH)
     with pytest.raises(UserError, match=r"row 2 \(line 3\): .*4 tokens and 7 new .*10 positions"):
         encode_prompts(rows, byte_tokenizer().backend_tokenizer, geometry)
+
+
+def test_a_prompt_of_which_the_tokenizer_makes_no_token_is_named() -> None:
+    tokenizer = byte_tokenizer().backend_tokenizer
+    tokenizer.normalizer = normalizers.Strip()
+    rows = parse_prompts(HEADER + '"a ",6,1\n"  ",6,1\n', PATH)
+    with pytest.raises(UserError, match=r"row 2 \(line 3\): the tokenizer makes no token of this"):
+        encode_prompts(rows, tokenizer, Geometry(1, 8, 32, n_positions=10))

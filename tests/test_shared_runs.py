@@ -145,6 +145,32 @@ def test_an_unfinished_run_of_another_seed_is_refused_too(work: Path, tmp_path: 
     assert "holds a part of another run: --seed is 7, there it is 42" in error
 
 
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"arguments": 5}, "its description of the run names no arguments"),
+        ({"arguments": {"batch_size": "3"}}, "its description of the run is damaged"),
+        ({"arguments": {"batch_size": 3, "device": 1}}, "its description of the run is damaged"),
+        ({"versions": {"torch": "1.0"}}, "holds another run: versions"),
+    ],
+)
+def test_a_damaged_or_older_description_is_noticed(
+    change: dict[str, Any], said: str, work: Path, alone: Path, tmp_path: Path
+) -> None:
+    out = Path(shutil.copytree(alone, tmp_path / "d"))
+    described = out / "model_run.json"
+    described.write_text(json.dumps(json.loads(described.read_text()) | change))
+    assert said in refusal(*arguments(work, out)[:-2])
+
+
+def test_overwrite_drops_the_shards_of_an_unfinished_run(
+    work: Path, alone: Path, tmp_path: Path
+) -> None:
+    run_script_here(SCRIPT, *arguments(work, tmp_path / "d", "--seed", 7, "--shard", "0/2"))
+    run_script_here(SCRIPT, *arguments(work, tmp_path / "d", "--overwrite"))
+    assert contents(tmp_path / "d") == contents(alone)
+
+
 def test_overwrite_starts_afresh(work: Path, alone: Path, tmp_path: Path) -> None:
     shutil.copytree(alone, tmp_path / "d")
     run_script_here(SCRIPT, *arguments(work, tmp_path / "d", "--seed", 7, "--overwrite"))

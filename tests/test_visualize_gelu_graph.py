@@ -1,5 +1,6 @@
 """The graph's pictures and files, through the command line."""
 
+import pickle
 import re
 from pathlib import Path
 from typing import Any
@@ -229,6 +230,9 @@ def test_what_a_person_can_have_got_wrong_is_named(data: Artifacts, tmp_path: Pa
     assert "60 neurons is needed" in refusal(data, tmp_path, activation_file=vector)
     vector, _ = Artifacts(tmp_path, "c").write_trace(np.zeros(60, bool))
     assert "no neuron is active" in refusal(data, tmp_path, activation_file=vector)
+    empty = tmp_path / "empty.pickle"
+    empty.write_bytes(pickle.dumps({}))
+    assert "empty.pickle: holds no samples" in refusal(data, tmp_path, activation_file=empty)
     edges = data.path("neuron_edges.el")
     edges.write_text("0 20 1.0\n1 two 3\n")
     assert "toy_neuron_edges.el: line 2 is '1 two 3'" in refusal(data, tmp_path)

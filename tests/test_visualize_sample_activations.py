@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from gelu.cli import UserError
@@ -269,6 +270,9 @@ def test_what_a_person_can_have_got_wrong_is_named(tmp_path: Path) -> None:
     files.path("neuron_frequency.csv").unlink()
     files.path("activation_matrix.npz").write_bytes(b"nothing")
     assert "toy_activation_matrix.npz: not an activation matrix" in refusal(tmp_path)
+    table = pd.read_csv(files.path("activation_dataset.csv"), keep_default_na=False)
+    table.drop(columns="input_text").to_csv(files.path("activation_dataset.csv"), index=False)
+    assert "the column input_text is missing" in refusal(tmp_path)
     files.path("activation_dataset.csv").write_text("a,b\n1,2\n")
     assert "the column sample_id is missing" in refusal(tmp_path)
 

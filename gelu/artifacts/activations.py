@@ -161,9 +161,10 @@ def _checked_ids(path: Path, sample_id: int, ids: Any, n_neurons: int) -> NDArra
 
 def _id_array(path: Path, sample_id: int, ids: Any) -> NDArray[np.int64]:
     if isinstance(ids, np.ndarray):
-        # A NumPy file of `uint64` may hold larger ids, which no model has.
-        if ids.ndim == 1 and ids.dtype.kind in "iu" and ids.size < LARGEST_ID:
-            return np.minimum(ids, LARGEST_ID).astype(np.int64)
+        if ids.ndim == 1 and ids.dtype.kind in "iu":
+            # `uint64` may hold larger ids, which no model has.
+            largest = min(LARGEST_ID, np.iinfo(ids.dtype).max)
+            return np.minimum(ids, ids.dtype.type(largest)).astype(np.int64)
     # By the types of its items, for NumPy would take True for 1, and walk through lists of lists.
     elif isinstance(ids, (list, tuple)) and set(map(type, ids)) <= {int}:
         try:

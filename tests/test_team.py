@@ -1,0 +1,55 @@
+"""The processes of one torchrun: what one finds out all know, and what one lacks stops all."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from gelu.team import device_of_rank
+from tests.helpers import ROOT
+
+TWO_RANKS = """
+from pathlib import Path
+from gelu.cli import UserError
+from gelu.team import joined_team
+
+def failing():
+    raise FileNotFoundError(2, "No such file", "a.csv")
+
+told = []
+with joined_team() as team:
+    told.append(f"{team.rank} of {team.size}")
+    told.append(team.share(lambda: f"found by {team.rank}"))
+    for work in (lambda: team.share(failing), lambda: team.agree("boom" if team.rank else None)):
+        try:
+            work()
+        except UserError as error:
+            told.append(str(error))
+    team.agree(None)
+Path(f"rank_{team.rank}.txt").write_text("; ".join(told))
+"""
+
+
+def test_two_processes_hear_of_each_other(tmp_path: Path) -> None:
+    (tmp_path / "script.py").write_text(
+        f"import sys; sys.path.insert(0, {str(ROOT)!r})" + TWO_RANKS
+    )
+    torchrun = [str(Path(sys.executable).parent / "torchrun"), "--nproc-per-node", "2"]
+    made = subprocess.run(
+        [*torchrun, "script.py"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert made.returncode == 0, made.stderr
+    first, second = ((tmp_path / f"rank_{rank}.txt").read_text() for rank in (0, 1))
+    shared = "found by 0; a.csv: No such file"
+    assert first == f"0 of 2; {shared}; process 1 failed: boom"
+    assert second == f"1 of 2; {shared}; boom"
+
+
+def test_each_rank_has_a_gpu_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert device_of_rank("cuda") == "cuda"
+    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "none")
+    monkeypatch.setenv("LOCAL_RANK", "3")
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    assert device_of_rank("cuda") == "cuda:1" and device_of_rank("cpu") == "cpu"
