@@ -17,6 +17,8 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
+HEADS = ["script", "samples", "epochs", "s", "MB at most"]
+
 
 def main() -> None:
     """Run both scripts on each size and report."""
@@ -37,8 +39,8 @@ def main() -> None:
             dataset = _dataset(Path(folder) / str(n_samples), n_samples)
             for script in arguments.scripts.split(","):
                 lines.append(_measure(script, dataset, n_samples, arguments.epochs))
-    heads = ["script", "samples", "epochs", "s", "MB at most"]
-    report("Predicting, on gpt2's shape", table(heads, lines))
+                # After each, as all of them together take long.
+                report("Predicting, on gpt2's shape", table(HEADS, lines))
 
 
 def _dataset(folder: Path, n_samples: int) -> Path:
