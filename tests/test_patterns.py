@@ -21,7 +21,6 @@ from gelu.statistics.pattern_tests import (
     Half,
     SearchSettings,
     Study,
-    Tested,
     judge,
     study_patterns,
 )
@@ -184,7 +183,7 @@ def test_data_without_neurons_to_search_have_no_patterns() -> None:
 
 
 def test_a_pattern_that_explains_no_more_than_chance_has_no_surprise() -> None:
-    tested = Tested(Pattern(np.arange(3), 2), 50.0, 60.0, -0.2, -0.3, -0.1, 9, 1.0)
+    tested = pattern_tests.Tested(Pattern(np.arange(3), 2), 50.0, 60.0, -0.2, -0.3, -0.1, 9, 1.0)
     assert tested.surprise_bits == 0
     # 60 against 50 is little for so many cells; 60 against 5 is much.
     more = [replace(tested, explained=60.0, by_chance=chance) for chance in (50.0, 5.0)]

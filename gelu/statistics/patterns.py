@@ -255,11 +255,19 @@ def _refined(
     for first in range(0, len(eligible), NEURONS_AT_A_TIME):
         places = slice(first, first + NEURONS_AT_A_TIME)
         active_ = activations.columns(eligible[places]).astype(np.float32).T
-        lengths = spread[places, None] * length
+        lengths = _lengths(spread[places, None], length)
         member[places] = _belongs(active_ @ on, active_ @ centred, n_on, lengths, len(on))
     for number, group in enumerate(groups):
         member[group, number] = own[number]
     return [np.flatnonzero(column)[:MOST_NEURONS] for column in member.T]
+
+
+def _lengths(spread: NDArray[np.floating], length: NDArray[np.floating]) -> NDArray[np.floating]:
+    """Return the products of neurons' and groups' lengths, 0 where a group does not vary.
+
+    The spread of a neuron that does not vary is infinite, so that it correlates with nothing.
+    """
+    return np.where(length > 0, spread, 0) * length
 
 
 def _belongs(
@@ -295,7 +303,7 @@ def _own_fit(
     without = max(1, -(-threshold * (k - 1) // k))
     on = (counts[:, None] - active) >= without
     centred = centre(on.astype(np.float32), tokens)
-    lengths = np.sqrt((centred**2).sum(axis=0)) * spread
+    lengths = _lengths(spread, np.sqrt((centred**2).sum(axis=0)))
     beyond = (centred * active).sum(axis=0)
     return _belongs((on & active).sum(axis=0), beyond, on.sum(axis=0), lengths, len(on))
 
