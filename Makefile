@@ -69,7 +69,7 @@ lint: $(READY)
 	$(RUN) -m ruff check .
 	$(RUN) -m mypy
 
-# In an environment of its own, with the peers. Half an hour, 16 GB of memory, 20 GB of disk; writes
+# In an environment of its own, with the peers. An hour, 16 GB of memory, 20 GB of disk; writes
 # benchmarks/RESULTS.md.
 bench: $(BENCH_READY)
 	$(BENCH_RUN) benchmarks/generation.py
@@ -81,6 +81,9 @@ bench: $(BENCH_READY)
 	$(BENCH_RUN) benchmarks/export.py
 	$(BENCH_RUN) benchmarks/startup.py
 	$(BENCH_RUN) benchmarks/analysis.py
+	$(BENCH_RUN) benchmarks/part2.py --samples 10000
+	$(BENCH_RUN) benchmarks/patterns.py
+	$(BENCH_RUN) benchmarks/patterns.py --samples 10000
 
 $(BENCH_READY): requirements.txt benchmarks/requirements.txt
 	$(PYTHON) -m venv --clear $(BENCH_VENV)

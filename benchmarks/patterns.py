@@ -261,6 +261,8 @@ def measure_gpt2(sizes: list[int]) -> None:
                 n_samples,
                 HUB_GEOMETRIES["gpt2"],
                 change=partial(_plant, planted),
+                # The test is over prompts: twenty, ten in each half, would show next to nothing.
+                completions=1,
             )
             command: list[Any] = [sys.executable, ROOT / "extract_patterns.py"]
             command += ["--dataset_dir", folder, "--model_type", folder]

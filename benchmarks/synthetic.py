@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-N_PROMPTS_SHARE, LENGTH, VOCABULARY = 10, 50, 2000
+LENGTH, VOCABULARY = 50, 2000
 NEURONS_AT_A_TIME = 512
 
 
@@ -16,12 +16,14 @@ def write_synthetic_dataset(
     geometry: Any,
     seed: int = 0,
     change: Callable[[Any], None] = lambda activations: None,
+    completions: int = 10,
 ) -> Any:
     """Write the CSV, the .npz and the frequency table of `n_samples`; return their `Artifacts`.
 
-    Completions of 50 tokens, ten to a prompt; tokens by Zipf's law, a fifth of them repeated from
-    the one before. A third of the neurons is active on a random set of tokens, a third stays on or
-    off for ten tokens on average, a third is independent noise; one in fifty is dead or always on.
+    Completions of 50 tokens, so many of them to a prompt; tokens by Zipf's law, a fifth of them
+    repeated from the one before. A third of the neurons is active on a random set of tokens, a
+    third stays on or off for ten tokens on average, a third is independent noise; one in fifty is
+    dead or always on.
     change: is given the packed activations to change their bits before they are written.
     """
     from gelu.artifacts import DATASET, Artifacts, write_table
@@ -31,7 +33,7 @@ def write_synthetic_dataset(
     activations = _activations(tokens, geometry, rng)
     change(activations)
     files = Artifacts(folder, "synthetic")
-    write_table(files.path(DATASET), _table(tokens, activations, geometry))
+    write_table(files.path(DATASET), _table(tokens, activations, geometry, completions))
     with files.matrix_writer(geometry.n_neurons, range(n_samples)) as add:
         for start, block in activations.blocks():
             add(range(start, start + len(block)), block)
@@ -73,18 +75,18 @@ def _block(tokens: Any, width: int, rng: Any) -> Any:
     return active
 
 
-def _table(tokens: Any, activations: Any, geometry: Any) -> Any:
+def _table(tokens: Any, activations: Any, geometry: Any, completions: int) -> Any:
     import pandas as pd
 
     ids = np.arange(len(tokens))
     completion = ids // LENGTH
     context = np.roll(tokens, 1)
     counts = activations.layer_counts(geometry.n_layer)
-    prompts = completion // N_PROMPTS_SHARE
+    prompts = completion // completions
     return pd.DataFrame(
         {
             "sample_id": ids,
-            "prompt_sample_idx": completion % N_PROMPTS_SHARE,
+            "prompt_sample_idx": completion % completions,
             "token_position": ids % LENGTH,
             "input_text": [f"prompt {prompt}." for prompt in prompts],
             "output": [f" t{token}" for token in tokens],
