@@ -182,6 +182,23 @@ def test_data_without_neurons_to_search_have_no_patterns() -> None:
     assert find_patterns(always, np.zeros(50, np.int64), 5) == []
 
 
+def test_passages_that_many_neurons_share_crowd_no_pattern_out() -> None:
+    data = planted(7, n_prompts=100, sizes=(8, 12, 20), n_neurons=3000)
+    others = np.setdiff1d(np.arange(3000), np.concatenate(data.patterns))
+    shuffled = np.random.default_rng(0).permutation(others)
+    for prompt in range(10):
+        passage = np.flatnonzero(data.prompts == prompt)[:20]
+        data.active[np.ix_(passage, shuffled[280 * prompt : 280 * (prompt + 1)])] = True
+    activations, most = PackedActivations.from_bool(data.active), 6
+    found = find_patterns(activations, data.tokens, most, prompts=data.prompts)
+    neurons = [one.neurons.tolist() for one in found]
+    assert all(pattern.tolist() in neurons for pattern in data.patterns)
+    assert max(map(len, neurons)) < 100
+    # Counted by samples, passages explain most.
+    found = find_patterns(activations, data.tokens, most)
+    assert sum(len(pattern.neurons) > 100 for pattern in found) == most
+
+
 def test_a_pattern_that_explains_no_more_than_chance_has_no_surprise() -> None:
     tested = pattern_tests.Tested(Pattern(np.arange(3), 2), 50.0, 60.0, -0.2, -0.3, -0.1, 9, 1.0)
     assert tested.surprise_bits == 0

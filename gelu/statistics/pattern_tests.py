@@ -159,7 +159,7 @@ def _search_and_test(
     found: list[list[Tested]] = []
     for half, other in ((halves[0], halves[1]), (halves[1], halves[0])):
         part = half.first(MOST_SEARCHED)
-        patterns = find_patterns(part.activations, part.tokens, settings.most)
+        patterns = find_patterns(part.activations, part.tokens, settings.most, prompts=part.groups)
         by_token = ByToken.of(other.tokens)
         found.append([judge(pattern, other, by_token, settings.seed) for pattern in patterns])
         done()

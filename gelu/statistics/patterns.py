@@ -34,6 +34,7 @@ LEAST_RECALL, LEAST_EXCESS, LEAST_Z = 0.5, 0.4, 5.0  # for a neuron to belong; s
 REFINEMENTS = 6
 MOST_CANDIDATES = 2_400
 ALIKE = 0.6  # Jaccard index from which two candidates are one
+LEAST_PROMPTS_ON = 5
 LEAST_SHARE_NEW = 0.5  # of the cells that a pattern explains, not explained before it
 PAIR_PRODUCTS = 4e12  # of neurons' activities, that finding associations may take
 NEURONS_AT_A_TIME = 1024
@@ -70,10 +71,14 @@ def find_patterns(
     tokens: NDArray[np.int64],
     most: int,
     done: Callable[[], object] = lambda: None,
+    prompts: NDArray[np.int64] | None = None,
 ) -> list[Pattern]:
     """Return at most `most` patterns, that which explains most first.
 
     tokens: (n,), each sample's context token; `done` is called after each of the `STEPS` steps.
+    prompts: (n,), each sample's prompt, by default one of its own. A pattern is on in
+    `LEAST_PROMPTS_ON` of them, or in all of fewer: of ten thousands of neurons hundreds share any
+    one passage.
     """
     by_token = ByToken.of(tokens)
     eligible = eligible_neurons(activations)
@@ -84,7 +89,8 @@ def find_patterns(
     done()
     groups = refine(activations, by_token, eligible, candidates)
     done()
-    found = select(activations, by_token, [eligible[group] for group in groups], most)
+    prompts = np.arange(len(activations)) if prompts is None else prompts
+    found = select(activations, by_token, [eligible[group] for group in groups], most, prompts)
     done()
     return found
 
@@ -313,13 +319,15 @@ def select(
     tokens: ByToken,
     groups: list[NDArray[np.int64]],
     most: int,
+    prompts: NDArray[np.int64],
 ) -> list[Pattern]:
     """Return the patterns that explain most, at most `most`, each mostly of cells that none before
-    it explains; groups: neuron ids, (k,) each."""
+    it explains and on in several prompts; groups: neuron ids, (k,) each."""
     fits = [best_threshold(activations.columns(group), tokens) for group in groups]
     order = sorted(range(len(groups)), key=lambda number: (-fits[number][1], number))
     covered: dict[int, NDArray[np.bool_]] = {}
     chosen: list[Pattern] = []
+    least_prompts = min(LEAST_PROMPTS_ON, len(np.unique(prompts)))
     for number in order:
         threshold, gain = fits[number]
         if gain <= 0 or len(chosen) == most:
@@ -327,6 +335,8 @@ def select(
         pattern = Pattern(groups[number], threshold)
         active = activations.columns(pattern.neurons)
         on = active.sum(axis=1) >= threshold
+        if len(np.unique(prompts[on])) < least_prompts:
+            continue
         if _share_new(pattern, active, on, covered) >= LEAST_SHARE_NEW:
             chosen.append(pattern)
             for column, neuron in enumerate(pattern.neurons.tolist()):
