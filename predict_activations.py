@@ -147,8 +147,10 @@ def learn(
     import torch
 
     from gelu.learning.activation_study import study_activations
+    from gelu.memory import keep_freed_memory
     from gelu.models import pick_device
 
+    keep_freed_memory()
     torch.use_deterministic_algorithms(True)
     study = study_activations(
         read.samples, read.groups, history, settings, pick_device(device), bars

@@ -108,7 +108,9 @@ def run(arguments: Namespace) -> None:
     import torch
 
     from gelu.learning.token_study import Settings, study_next_token
+    from gelu.memory import keep_freed_memory
 
+    keep_freed_memory()
     settings = Settings(
         arguments.seed,
         arguments.held_out,

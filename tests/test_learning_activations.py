@@ -6,6 +6,8 @@ from contextlib import contextmanager
 import numpy as np
 import pandas as pd
 import pytest
+import torch
+from torch.nn import functional
 
 from gelu.learning.activation_study import (
     Settings,
@@ -14,6 +16,7 @@ from gelu.learning.activation_study import (
     study_activations,
     verdict,
 )
+from gelu.learning.network import log_loss_gradient
 from gelu.statistics.samples import Samples
 from gelu.token_history import token_history
 from tests.planted import LENGTH, N_TOKENS, binary_entropy, planted_samples, planted_tokens
@@ -142,3 +145,12 @@ def test_a_saved_predictor_predicts_the_same(planted: tuple[Study, np.ndarray, S
     for token_ids in ([3], [1, 2, 3, 4, 5], [1, 999]):
         expected = predictor.probabilities(token_ids)
         assert (loaded.probabilities(token_ids) == expected).all()
+
+
+def test_the_gradient_is_that_of_the_log_loss() -> None:
+    generator = torch.Generator().manual_seed(0)
+    logits = torch.randn(5, 7, generator=generator, requires_grad=True)
+    target = (torch.rand(5, 7, generator=generator) < 0.3).float()
+    functional.binary_cross_entropy_with_logits(logits, target).backward()
+    assert logits.grad is not None
+    torch.testing.assert_close(log_loss_gradient(logits.detach(), target), logits.grad)

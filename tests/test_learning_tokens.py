@@ -11,6 +11,7 @@ import torch
 from gelu.gpt2 import GPT2
 from gelu.learning.ceiling import Written, model_ranks, sampled_bounds
 from gelu.learning.direct_path import compare_weights, direct_path
+from gelu.learning.readout import Fitting, Readout, kept_inputs
 from gelu.learning.token_study import Settings, TokenStudy, study_next_token
 from gelu.learning.tokens import Before, Classes, TokenModel, score_distributions
 from gelu.models import find_model, load_model
@@ -84,7 +85,7 @@ def test_weights_of_few_dimensions_find_the_same(planted: TokenStudy) -> None:
     # Eight tokens' log-odds have seven dimensions; the 32 neurons have gains of their own.
     study = _study(_samples(), replace(SETTINGS, rank=7))
     bits, full = _bits(study), _bits(planted)
-    assert bits["linear", "all"] == pytest.approx(full["linear", "all"], abs=0.05)
+    assert bits["linear", "all"] == pytest.approx(full["linear", "all"], abs=0.1)
     found, expected = (s.carriers.drop_duplicates("token_id") for s in (study, planted))
     assert found["neuron_id"].tolist() == expected["neuron_id"].tolist()
     deciding = set(range(2 * NOISE - N_TOKENS, 2 * NOISE))
@@ -207,3 +208,31 @@ def test_the_direct_path_knows_what_the_final_norm_takes_off() -> None:
     expected = np.array([[((w - w.mean()) * scale * u).sum() for u in unembedding] for w in w_out])
     expected -= expected.mean(axis=1, keepdims=True)
     assert direct_path(w_out, scale, unembedding) == pytest.approx(expected, abs=1e-5)
+
+
+def test_inputs_are_dropped_as_often_as_asked_and_keep_their_mean() -> None:
+    kept = kept_inputs((400, 500), 0.25, np.random.default_rng(0)).numpy()
+    assert set(np.unique(kept)) == {0, np.float32(4 / 3)}
+    assert abs((kept == 0).mean() - 0.25) < 0.005
+    again = kept_inputs((400, 500), 0.25, np.random.default_rng(0)).numpy()
+    assert (again == kept).all()
+
+
+def test_the_readouts_logits_are_those_of_its_formula() -> None:
+    rng = np.random.default_rng(1)
+    means, varies = rng.random(6), np.array([1, 1, 0, 1, 1, 1])
+    fitting = Fitting(seed=3, rank=4)
+    tensors = [torch.from_numpy(np.asarray(x, np.float32)) for x in (means, varies)]
+    readout = Readout(tensors[0], torch.full((5,), 0.2), fitting, tensors[1])
+    assert readout.gain is not None
+    with torch.no_grad():
+        for parameter in (readout.gain, readout.first, readout.second):
+            parameter.copy_(torch.from_numpy(rng.normal(size=tuple(parameter.shape))))
+    gain, first, second = (
+        x.detach().numpy() for x in (readout.gain, readout.first, readout.second)
+    )
+    active = rng.random((7, 6)) < 0.5
+    expected = ((active - means) * varies * gain) @ first @ second + np.log(0.2)
+    readout.eval()
+    logits = readout(torch.from_numpy(active.astype(np.float32))).detach().numpy()
+    np.testing.assert_allclose(logits, expected, rtol=1e-4, atol=1e-4)

@@ -183,7 +183,10 @@ def train(
     torch.manual_seed(training.seed)
     n_batches, n_epochs = training.n_batches(len(learn)), training.n_epochs(len(learn))
     optimiser = torch.optim.AdamW(
-        network.parameters(), training.learning_rate, weight_decay=training.weight_decay
+        network.parameters(),
+        training.learning_rate,
+        weight_decay=training.weight_decay,
+        fused=True,
     )
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimiser, training.learning_rate, total_steps=n_epochs * n_batches
@@ -220,10 +223,17 @@ def _step(
 ) -> None:
     logits = network(*_tensors(network, inputs))
     target = torch.from_numpy(active).to(logits.device, torch.float32)
-    loss = functional.binary_cross_entropy_with_logits(logits, target)
     optimiser.zero_grad()
-    loss.backward()
+    logits.backward(log_loss_gradient(logits.detach(), target))
     optimiser.step()
+
+
+def log_loss_gradient(logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+    """Return the gradient of the mean log-loss in the log-odds, of their shape.
+
+    The loss itself is not needed to learn, and takes several times as long at 36,864 neurons.
+    """
+    return torch.sigmoid(logits).sub_(target).div_(target.numel())
 
 
 def _hide_some(inputs: Inputs, rows: NDArray[np.int64], rng: np.random.Generator) -> Inputs:
