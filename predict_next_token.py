@@ -17,7 +17,9 @@ model          the ceiling: the surprise of its own distribution, from output_lo
 
 The linear readout is fitted to all neurons, to each layer alone, to the layers up to l, and to the
 best k neurons. These are chosen on the training prompts alone: fitted to more, those whose weights
-move the prediction least are left out. output_logprob is of the distribution after temperature and
+move the prediction least are left out. All neurons and the best k are fitted from nothing and once
+more from a readout that is there already, of the layers or of the next larger k; what does better
+on validation prompts counts. output_logprob is of the distribution after temperature and
 top-k: at a temperature below 1 the model is surer than its logits say, and a greedy dataset leaves
 no surprise at all; the ceiling is that of the dataset, whatever made it. Without the model, the
 summary bounds its expected accuracy: see the README.

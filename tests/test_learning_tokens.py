@@ -1,6 +1,6 @@
 """The next token: baselines by hand, planted readouts, shuffled labels, the direct path."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -11,10 +11,19 @@ import torch
 from gelu.gpt2 import GPT2
 from gelu.learning.ceiling import Written, model_ranks, sampled_bounds
 from gelu.learning.direct_path import compare_weights, direct_path
-from gelu.learning.readout import Fitting, Readout, kept_inputs
+from gelu.learning.readout import (
+    Fitting,
+    Readout,
+    Start,
+    fit_readout,
+    kept_inputs,
+    mean_loss,
+    subset,
+)
 from gelu.learning.token_study import Settings, TokenStudy, study_next_token
 from gelu.learning.tokens import Before, Classes, TokenModel, score_distributions
 from gelu.models import find_model, load_model
+from gelu.packed import PackedActivations
 from gelu.statistics.samples import Samples
 from gelu.token_history import token_history
 from tests.planted import N_TOKENS, next_token_entropy, planted_samples, planted_tokens
@@ -236,3 +245,67 @@ def test_the_readouts_logits_are_those_of_its_formula() -> None:
     readout.eval()
     logits = readout(torch.from_numpy(active.astype(np.float32))).detach().numpy()
     np.testing.assert_allclose(logits, expected, rtol=1e-4, atol=1e-4)
+
+
+WHOLE_BYTES = (range(8, 16), range(16, 27), range(27))
+
+
+@pytest.mark.parametrize("neurons", [*WHOLE_BYTES, range(3, 11), range(8, 16, 2), [5, 21], []])
+def test_a_subset_holds_its_neurons_and_copies_no_range_of_whole_bytes(
+    neurons: Sequence[int],
+) -> None:
+    active = np.random.default_rng(2).random((50, 27)) < 0.3
+    packed = PackedActivations(np.packbits(active, axis=1), 27)
+    part = subset(packed, np.array(neurons, np.int64))
+    rows = np.array([3, 49, 0])
+    np.testing.assert_array_equal(part.rows(rows), active[rows][:, list(neurons)])
+    assert np.shares_memory(part.bits, packed.bits) == (neurons in WHOLE_BYTES)
+
+
+def _part_and_whole() -> tuple[PackedActivations, PackedActivations, np.ndarray, np.ndarray]:
+    """Return samples with and without noise beside the neurons that decide, and which decide."""
+    rng = np.random.default_rng(5)
+    classes = rng.integers(0, 4, 400)
+    active = rng.random((400, 24)) < 0.3
+    deciding = np.array([2, 9, 17, 20])
+    active[:, deciding] = classes[:, None] == np.arange(4)
+    whole = PackedActivations(np.packbits(active, axis=1), 24)
+    return subset(whole, deciding), whole, deciding, classes
+
+
+@pytest.mark.parametrize("rank", [3, 32])
+def test_a_readout_starts_from_that_of_a_part_and_ends_no_worse(rank: int) -> None:
+    part, whole, deciding, classes = _part_and_whole()
+    learn, validate = np.arange(300), np.arange(300, 400)
+    fitting = Fitting(seed=1, rank=rank, least_steps=40)
+
+    def fit(activations: PackedActivations, start: Start | None = None) -> Readout:
+        prior = np.full(4, 0.25)
+        rows = (learn, validate, fitting)
+        return fit_readout(activations, classes, prior, *rows, lambda n: None, start)
+
+    smaller = fit(part)
+    larger = Readout(torch.rand(24), torch.full((4,), 0.25), fitting, torch.ones(24))
+    larger.means[deciding] = smaller.means
+    larger.begin_with(Start(smaller, deciding, np.arange(4)))
+    np.testing.assert_allclose(
+        larger.log_probabilities(whole, validate),
+        smaller.log_probabilities(part, validate),
+        rtol=1e-4,
+        atol=1e-4,
+    )
+    further = fit(whole, Start(smaller, deciding, np.arange(4)))
+    before = mean_loss(smaller, part, classes, validate)
+    assert mean_loss(further, whole, classes, validate) <= before + 1e-6
+    # And back: without the noise it starts where the larger one stands for these neurons.
+    again = fit(part, Start(further, np.arange(4), deciding))
+    assert mean_loss(again, part, classes, validate) <= before + 0.01
+
+
+def test_a_readout_does_not_start_from_one_of_other_matrices() -> None:
+    def readout(n_neurons: int) -> Readout:
+        ones = torch.ones(n_neurons)
+        return Readout(ones / 2, torch.full((3,), 1 / 3), Fitting(seed=1, rank=6), ones)
+
+    with pytest.raises(ValueError, match="as many matrices"):
+        readout(9).begin_with(Start(readout(4), np.arange(4), np.arange(4)))

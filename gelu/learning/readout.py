@@ -10,7 +10,9 @@ most, and weight decay on both factors is a penalty on the nuclear norm of their
 al. 2005). Each neuron has a gain beside its row of A, with a penalty on the gains' absolute values:
 neurons that add little go (Breiman's garrote, 1995, learned along). Without it thousands of neurons
 that hold the same as a few hundred others cost more than they tell. Up to `rank` neurons it is the
-full regression. The intercepts start at the unigram.
+full regression. The intercepts start at the unigram. Fitted to many neurons at once, of which the
+last layer's say most, it ends short of what these say alone; so a readout can also start from one
+of other neurons (`Start`) and learn what the new ones add, or make do without those that are gone.
 """
 
 from collections.abc import Callable
@@ -82,6 +84,24 @@ class Readout(nn.Module):
         self.gain = None if self.full else nn.Parameter(torch.ones(n_neurons))
         self.hidden_bias = None if self.linear else nn.Parameter(torch.zeros(width))
 
+    def begin_with(self, start: "Start") -> None:
+        """Say of the neurons in common what another readout says; the others are silent at first.
+
+        Raises `ValueError` where one of the two has full weights and the other has not.
+        """
+        other, here, there = start.readout, start.here, start.there
+        if other.full != self.full:
+            raise ValueError("a readout goes on from one of as many matrices of weights")
+        with torch.no_grad():
+            if self.gain is None or other.gain is None:
+                self.first.zero_()
+            else:
+                self.gain.zero_()
+                self.gain[here] = other.gain[there]
+                self.second.copy_(other.second)
+            self.first[here] = other.first[there]
+            self.intercept.copy_(other.intercept)
+
     def forward(self, active: torch.Tensor) -> torch.Tensor:
         """Return the classes' log-odds up to a constant, (m, classes); active: (m, neurons)."""
         said = active - self.means
@@ -124,6 +144,16 @@ class Readout(nn.Module):
             return np.asarray(functional.log_softmax(logits, dim=-1).numpy())
 
 
+@dataclass(frozen=True)
+class Start:
+    """A fitted linear readout, and the places of the neurons in common, (k,): in the readout to
+    come, `here`, and in the one that is given, `there`."""
+
+    readout: Readout
+    here: NDArray[np.int64]
+    there: NDArray[np.int64]
+
+
 def kept_inputs(
     shape: tuple[int, ...], share_dropped: float, rng: np.random.Generator
 ) -> torch.Tensor:
@@ -139,10 +169,15 @@ def kept_inputs(
 
 
 def subset(activations: PackedActivations, neurons: NDArray[np.int64]) -> PackedActivations:
-    """Return the activations of these neurons alone, in this order."""
-    parts = [np.empty((0, (len(neurons) + 7) // 8), np.uint8)]
+    """Return the activations of these neurons alone, in this order; a range shares the memory."""
+    n_neurons = len(neurons)
+    first = int(neurons[0]) if n_neurons else 0
+    if first % 8 == 0 and np.array_equal(neurons, np.arange(first, first + n_neurons)):
+        bits = activations.bits[:, first // 8 : (first + n_neurons + 7) // 8]
+        return PackedActivations(bits, n_neurons)
+    parts = [np.empty((0, (n_neurons + 7) // 8), np.uint8)]
     parts += [np.packbits(block[:, neurons], axis=1) for _, block in activations.blocks()]
-    return PackedActivations(np.concatenate(parts), len(neurons))
+    return PackedActivations(np.concatenate(parts), n_neurons)
 
 
 def fit_readout(
@@ -153,11 +188,14 @@ def fit_readout(
     validate: NDArray[np.int64],
     fitting: Fitting,
     done: Callable[[int], object],
+    start: Start | None = None,
 ) -> Readout:
-    """Return the readout that is best on the rows `validate` among its epochs.
+    """Return the readout that is best on the rows `validate` among its start and its epochs.
 
-    classes: (n,), of each sample; prior: (C,), of each class. AdamW with one cycle of the learning
-    rate; stops after `patience` epochs without a gain. `done` is called with numbers of samples.
+    classes: (n,), of each sample; prior: (C,), of each class; start: a linear readout to go on
+    from, of as many matrices as this one will have, with half the epochs and an eighth of the
+    learning rate. AdamW with one cycle of the learning rate; stops after `patience` epochs without
+    a gain. `done` is called with numbers of samples.
     """
     torch.manual_seed(fitting.seed)
     rng = np.random.default_rng(fitting.seed)
@@ -168,12 +206,15 @@ def fit_readout(
     rate, decay = fitting.learning_rate, fitting.weight_decay
     if readout.full:
         rate, decay = fitting.full_rate, fitting.full_decay
+    if start is not None:
+        readout.begin_with(start)
+        epochs, rate = -(-epochs // 2), rate / 8
     optimiser = torch.optim.AdamW(readout.parameters(), rate, weight_decay=decay, fused=True)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, rate, total_steps=epochs * n_batches)
     truth = torch.from_numpy(classes)
     # The unigram is where it starts, and what is left where there is nothing to learn.
     best, best_epoch = _copy(readout), 0
-    best_loss = _mean_loss(readout, activations, classes, validate)
+    best_loss = mean_loss(readout, activations, classes, validate)
     for epoch in range(epochs):
         readout.train()
         for rows in np.array_split(rng.permutation(learn), n_batches):
@@ -185,7 +226,7 @@ def fit_readout(
             optimiser.step()
             schedule.step()
             done(len(rows))
-        validation_loss = _mean_loss(readout, activations, classes, validate)
+        validation_loss = mean_loss(readout, activations, classes, validate)
         if validation_loss < best_loss:
             best, best_loss, best_epoch = _copy(readout), validation_loss, epoch
         if epoch - best_epoch >= max(fitting.patience, epochs // 4):
@@ -210,12 +251,13 @@ def _means(
     return torch.from_numpy(counts / len(rows)).float(), torch.from_numpy(varies).float()
 
 
-def _mean_loss(
+def mean_loss(
     readout: Readout,
     activations: PackedActivations,
     classes: NDArray[np.int64],
     rows: NDArray[np.int64],
 ) -> float:
+    """Return the readout's mean surprise at the classes of these rows, in bits."""
     total = 0.0
     for start in range(0, len(rows), 1024):
         part = rows[start : start + 1024]

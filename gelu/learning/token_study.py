@@ -15,7 +15,15 @@ from numpy.typing import NDArray
 
 from gelu.learning.ceiling import sampled_bounds
 from gelu.learning.direct_path import compare_weights, token_carriers
-from gelu.learning.readout import Fitting, Readout, fit_readout, neuron_importance, subset
+from gelu.learning.readout import (
+    Fitting,
+    Readout,
+    Start,
+    fit_readout,
+    mean_loss,
+    neuron_importance,
+    subset,
+)
 from gelu.learning.tokens import (
     ORDERS,
     Before,
@@ -98,20 +106,41 @@ class _Task:
     parts: Parts
     done: Callable[[int], object]
 
-    def fit(self, neurons: NDArray[np.int64] | None, fitting: Fitting) -> tuple[Readout, Any]:
-        """Fit a readout of these neurons, None for all; return it and its held-out scores."""
-        activations = self.activations
-        if neurons is not None:
-            activations = subset(activations, neurons)
-        parts = self.parts
+    def fit(
+        self, neurons: NDArray[np.int64], fitting: Fitting, start: "_Fit | None" = None
+    ) -> "_Fit":
+        """Fit a readout of these neurons, from nothing or from a readout of others, and test it."""
+        parts, activations = self.parts, subset(self.activations, neurons)
+        given = None
+        if start is not None:
+            _, here, there = np.intersect1d(neurons, start.neurons, True, return_indices=True)
+            given = Start(start.readout, here, there)
+        learn, validate = parts.learn, parts.validate
         readout = fit_readout(
-            activations, self.codes, self.prior, parts.learn, parts.validate, fitting, self.done
+            activations, self.codes, self.prior, learn, validate, fitting, self.done, given
         )
         scores = [
             self.classes.score(readout.log_probabilities(activations, rows), self.came[rows])
             for rows in batches(parts.held_out, max(len(self.classes), activations.n_neurons))
         ]
-        return readout, TokenScores.joined(scores)
+        loss = mean_loss(readout, activations, self.codes, validate)
+        return _Fit(neurons, readout, loss, TokenScores.joined(scores))
+
+    def go_on(self, fit: "_Fit", fitting: Fitting, start: "_Fit | None") -> "_Fit":
+        """Fit the same neurons again, from a readout of others; return what validates better."""
+        if start is None or start.readout.full != fit.readout.full:
+            return fit
+        return min(fit, self.fit(fit.neurons, fitting, start), key=lambda fit: fit.loss)
+
+
+@dataclass(frozen=True)
+class _Fit:
+    """A readout of these neurons, its surprise on validation prompts and its held-out scores."""
+
+    neurons: NDArray[np.int64]
+    readout: Readout
+    loss: float
+    scores: TokenScores
 
 
 def study_next_token(
@@ -142,7 +171,9 @@ def study_next_token(
     classes = Classes.choose(came[learned], groups[learned], counted.unigram, settings.max_classes)
     prior = classes.prior(counted.unigram)
     plan = reading_plan(samples.geometry)
-    most = settings.epochs * len(learned) * (len(plan) + 2 + len(_ks(samples.geometry)))
+    # Every readout from nothing; all neurons and the best k once more, with half the epochs.
+    halves = 2 * len(plan) + 5 + 3 * len(_ks(samples.geometry))
+    most = settings.epochs * len(learned) * halves // 2
     with bars("readouts", most, "sample") as done:
         task = _Task(samples.activations, came, classes, classes.encode(came), prior, parts, done)
         whole, more, chosen = _readouts(task, plan, settings, samples.geometry)
@@ -176,24 +207,30 @@ def _readouts(
 ) -> tuple[Readout, list[dict[str, Any]], dict[int, NDArray[np.int64]]]:
     """Return the linear readout of all neurons, a row for each readout, and the best neurons."""
     linear, n_neurons = settings.fitting(linear=True), geometry.n_neurons
-    seed, parts = settings.seed, task.parts
-    whole, scores = task.fit(None, linear)
-    rows = [_row("linear", ALL_LINEAR, n_neurons, scores, parts, seed)]
-    _, scores = task.fit(None, settings.fitting(linear=False))
-    rows.append(_row("hidden_layer", ALL_LINEAR, n_neurons, scores, parts, seed))
+
+    def row(predictor: str, neurons: str, fit: _Fit) -> dict[str, Any]:
+        return _row(predictor, neurons, len(fit.neurons), fit.scores, task.parts, settings.seed)
+
+    every = np.arange(n_neurons)
+    whole = task.fit(every, linear)
+    layers, part = [], None
     for name, neurons in plan:
-        _, scores = task.fit(neurons, linear)
-        rows.append(_row("linear", name, len(neurons), scores, parts, seed))
+        fit = task.fit(neurons, linear)
+        layers.append(row("linear", name, fit))
+        if fit.readout.full == whole.readout.full and (part is None or fit.loss < part.loss):
+            part = fit
+    whole = task.go_on(whole, linear, part)
+    hidden = task.fit(every, settings.fitting(linear=False))
+    rows = [row("linear", ALL_LINEAR, whole), row("hidden_layer", ALL_LINEAR, hidden), *layers]
     chosen: dict[int, NDArray[np.int64]] = {}
-    left, readout = np.arange(n_neurons), whole
+    fit = whole
     # From many to few: each readout says which of its neurons the next smaller one keeps.
     for k in reversed(_ks(geometry)):
-        order = np.argsort(-neuron_importance(readout), kind="stable")
-        left = left[np.sort(order[:k])]
-        readout, scores = task.fit(left, linear)
-        chosen[k] = left
-        rows.append(_row("linear", f"best {k}", k, scores, parts, seed))
-    return whole, rows, dict(sorted(chosen.items()))
+        order = np.argsort(-neuron_importance(fit.readout), kind="stable")
+        chosen[k] = fit.neurons[np.sort(order[:k])]
+        fit = task.go_on(task.fit(chosen[k], linear), linear, fit)
+        rows.append(row("linear", f"best {k}", fit))
+    return whole.readout, rows, dict(sorted(chosen.items()))
 
 
 def _row(
