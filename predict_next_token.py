@@ -25,9 +25,10 @@ no surprise at all; the ceiling is that of the dataset, whatever made it. Withou
 summary bounds its expected accuracy: see the README.
 
 Writes {m}_next_token_prediction.csv (the scores), {m}_next_token_neurons.csv (for each frequent
-token the neurons that speak for it, with the weight of the model's own direct path, W_out . W_U
-with ln_f's weights), {m}_next_token_direct_path.csv (are the two alike, against neurons or tokens
-dealt out anew), {m}_next_token_prediction.png and {m}_next_token_prediction.json.
+token the neurons that speak for it in the readout of all neurons that was fitted from nothing, with
+the weight of the model's own direct path, W_out . W_U with ln_f's weights),
+{m}_next_token_direct_path.csv (are the two alike, against neurons or tokens dealt out anew),
+{m}_next_token_prediction.png and {m}_next_token_prediction.json.
 
 The same command on the same kind of machine, with the same number of threads and versions, writes
 the same bytes; another number of threads rounds sums differently in the last digits.

@@ -32,6 +32,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 CONDITIONS: dict[str, dict[str, Any]] = {
+    "none silent": {"drop": 0.0},
     "10 % silent": {},
     "30 % silent": {"drop": 0.3},
     "40 % shared neurons": {"overlap": 0.4},

@@ -205,14 +205,15 @@ def _readouts(
     settings: Settings,
     geometry: Geometry,
 ) -> tuple[Readout, list[dict[str, Any]], dict[int, NDArray[np.int64]]]:
-    """Return the linear readout of all neurons, a row for each readout, and the best neurons."""
+    """Return a linear readout of all neurons, a row for each readout, and the best neurons."""
     linear, n_neurons = settings.fitting(linear=True), geometry.n_neurons
 
     def row(predictor: str, neurons: str, fit: _Fit) -> dict[str, Any]:
         return _row(predictor, neurons, len(fit.neurons), fit.scores, task.parts, settings.seed)
 
     every = np.arange(n_neurons)
-    whole = task.fit(every, linear)
+    # Its weights stand for all layers alike: started from one's, it would keep the others' at 0.
+    even = whole = task.fit(every, linear)
     layers, part = [], None
     for name, neurons in plan:
         fit = task.fit(neurons, linear)
@@ -230,7 +231,7 @@ def _readouts(
         chosen[k] = fit.neurons[np.sort(order[:k])]
         fit = task.go_on(task.fit(chosen[k], linear), linear, fit)
         rows.append(row("linear", f"best {k}", fit))
-    return whole.readout, rows, dict(sorted(chosen.items()))
+    return even.readout, rows, dict(sorted(chosen.items()))
 
 
 def _row(
