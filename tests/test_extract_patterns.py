@@ -11,9 +11,11 @@ import pandas as pd
 import pytest
 
 from benchmarks.planted import Planted, planted
+from gelu import pattern_analysis
 from gelu.artifacts import DATASET, Artifacts, write_table
 from gelu.models import Geometry
 from gelu.packed import PackedActivations
+from gelu.statistics import pattern_tests
 from tests.helpers import run_script, run_script_here, user_error, write_activations
 from tests.picture_helpers import pixels
 
@@ -201,6 +203,35 @@ def test_one_page_has_the_three_studies_and_escapes_what_comes_from_data(
     (results / f"{MODEL}_next_token_prediction.csv").write_bytes(b"\xff")
     error = user_error("report_part2.py", "--model_type", model, "--results_dir", results)
     assert "next_token_prediction.csv: not a table of this project" in error
+
+
+def test_the_page_of_patterns_alone_names_what_else_there_could_be(
+    extracted: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(extracted, tmp_path / "results")
+    model = ("--model_type", extracted.parent / MODEL)
+    run_script_here("report_part2.py", *model, "--results_dir", tmp_path / "results")
+    page = (tmp_path / "results" / f"{MODEL}_part2_report.html").read_text(encoding="utf-8")
+    for script in ("predict_activations.py", "predict_next_token.py"):
+        assert f"Not there, because it has not been run: {script}." in page
+    assert page.count("data:image/png;base64") == 1
+    assert "Pattern 3" in page
+
+
+def test_of_a_large_half_a_part_is_searched_and_all_is_tested(
+    dataset: Path, data: Planted, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (pattern_analysis, pattern_tests):
+        monkeypatch.setattr(module, "MOST_SEARCHED", 1_000)
+    (tmp_path / MODEL).mkdir()
+    given = ("--model_type", tmp_path / MODEL, "--dataset_dir", dataset)
+    run_script_here(SCRIPT, *given, "--output_dir", tmp_path, "--null_draws", 0)
+    summary = document_of(tmp_path)["summary"]
+    assert "at most 1,000 samples of each half" in summary["subsampled"]["search for patterns"]
+    found = read(tmp_path, "patterns.csv")
+    assert 3 <= len(found) <= 4
+    # Which samples a pattern is on in is decided for all of them, not for those searched.
+    assert found["n_on"].sum() > 0.9 * data.on.sum() * len(found) / data.on.shape[1]
 
 
 def test_the_picture_has_its_size(extracted: Path) -> None:

@@ -1,6 +1,7 @@
 """The two predicting scripts as a person runs them, on a model whose neurons are set by hand."""
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -216,6 +217,19 @@ def test_the_next_token_without_the_model(folder: Path, tmp_path: Path) -> None:
     scores = _read(tmp_path / "out", "next_token_prediction.csv").set_index("predictor")
     assert scores["top1"].isna().tolist().count(True) == 1 and pd.isna(scores["top1"].iloc[-1])
     assert not (tmp_path / "out" / f"{MODEL}_next_token_direct_path.csv").exists()
+
+
+def test_the_next_token_with_weights_and_no_tokenizer(folder: Path, tmp_path: Path) -> None:
+    model = tmp_path / "weights" / MODEL
+    shutil.copytree(folder / MODEL, model)
+    for path in [*model.glob("tokenizer*"), *model.glob("vocab*"), *model.glob("merges*")]:
+        path.unlink()
+    arguments = ("--model_type", model, "--dataset_dir", folder / "dataset", "--epochs", 1)
+    made = run_script_here(NEXT_TOKEN, *arguments, "--output_dir", tmp_path / "out")
+    assert "note: of a prompt only its last token is known" in made.stderr
+    ceiling = _read(tmp_path / "out", "next_token_prediction.csv").iloc[-1]
+    assert ceiling["predictor"] == "model" and ceiling["cross_entropy_bits"] > 0
+    assert pd.isna(ceiling["top1"])
 
 
 def _changed_dataset(folder: Path, other: Path, change: Callable[[pd.DataFrame], Any]) -> Path:
