@@ -46,14 +46,8 @@ def match_samples(
         left_out["samples without activations"] = _in_words(wanted[~found])
     if len(extra := np.setdiff1d(ids, wanted)):
         left_out["activations without a row in the dataset CSV"] = _in_words(extra)
-    rows = order[place[found]]
-    in_place = len(rows) == len(ids) and bool((rows == np.arange(len(ids))).all())
-    bits = activations.bits if in_place else activations.bits[rows]
-    return Matched(
-        table[found].reset_index(drop=True),
-        PackedActivations(bits, activations.n_neurons),
-        left_out,
-    )
+    taken = activations.taken(order[place[found]])
+    return Matched(table[found].reset_index(drop=True), taken, left_out)
 
 
 def _in_words(ids: "np.ndarray[tuple[int], np.dtype[np.int64]]") -> str:

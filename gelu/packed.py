@@ -59,6 +59,12 @@ class PackedActivations:
         unpacked = np.unpackbits(self.bits[index], axis=1, count=self.n_neurons)
         return unpacked.view(np.bool_)
 
+    def taken(self, rows: NDArray[np.int64]) -> "PackedActivations":
+        """Return these rows alone, (m,), in this order; all rows in place share the memory."""
+        if np.array_equal(rows, np.arange(len(self))):
+            return self
+        return PackedActivations(self.bits[rows], self.n_neurons)
+
     def columns(
         self, neurons: NDArray[np.int64], rows: NDArray[np.int64] | None = None
     ) -> NDArray[np.bool_]:

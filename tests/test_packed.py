@@ -40,6 +40,16 @@ def test_rows_by_number() -> None:
     assert np.array_equal(PackedActivations.from_bool(matrix).rows([4, 0]), matrix[[4, 0]])
 
 
+def test_rows_taken_are_copied_only_where_they_are_others() -> None:
+    active = np.random.default_rng(0).random((6, 11)) < 0.5
+    packed = PackedActivations.from_bool(active)
+    assert packed.taken(np.arange(6)) is packed
+    for rows in ([5, 0, 0, 2], [0, 1, 2], [1, 0, 2, 3, 4, 5], []):
+        taken = packed.taken(np.array(rows, np.int64))
+        np.testing.assert_array_equal(taken.rows(slice(None)), active[rows])
+        assert not np.shares_memory(taken.bits, packed.bits)
+
+
 def test_bits_that_do_not_fit_and_ids_out_of_range_are_refused() -> None:
     with pytest.raises(ValueError, match="shape"):
         PackedActivations(np.zeros((2, 3), np.uint8), 10)

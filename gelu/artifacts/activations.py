@@ -94,8 +94,7 @@ def read_activation_rows(path: Path, n_neurons: int, wanted: Sequence[int]) -> P
     missing = [sample_id for sample_id in wanted if sample_id not in row_of]
     if missing:
         raise UserError(f"{path}: has no sample {missing[0]}; the dataset CSV is of another run")
-    rows = activations.bits[[row_of[sample_id] for sample_id in wanted]]
-    return PackedActivations(rows, n_neurons)
+    return activations.taken(np.array([row_of[sample_id] for sample_id in wanted], np.int64))
 
 
 def _read_json(path: Path) -> Any:
@@ -205,12 +204,13 @@ def _archived_matrix(
         raise UserError(f"{path}: sample id {least} is not a whole number of 0 or more")
     _require_unique(path, sample_ids.tolist())
     kept = np.isin(sample_ids, sample_ids if wanted is None else list(wanted))
-    bits: list[NDArray[np.uint8]] = [np.empty((0, (n_neurons + 7) // 8), np.uint8)]
-    first = 0
+    bits = np.empty((int(kept.sum()), (n_neurons + 7) // 8), np.uint8)
+    first = filled = 0
     for block in _matrix_blocks(archive):
-        bits.append(np.packbits(block[kept[first : first + len(block)]], axis=1))
-        first += len(block)
-    return sample_ids[kept].tolist(), PackedActivations(np.concatenate(bits), n_neurons)
+        packed = np.packbits(block[kept[first : first + len(block)]], axis=1)
+        bits[filled : filled + len(packed)] = packed
+        first, filled = first + len(block), filled + len(packed)
+    return sample_ids[kept].tolist(), PackedActivations(bits, n_neurons)
 
 
 def _require_honest_members(path: Path, archive: zipfile.ZipFile) -> None:

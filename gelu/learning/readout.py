@@ -175,9 +175,10 @@ def subset(activations: PackedActivations, neurons: NDArray[np.int64]) -> Packed
     if first % 8 == 0 and np.array_equal(neurons, np.arange(first, first + n_neurons)):
         bits = activations.bits[:, first // 8 : (first + n_neurons + 7) // 8]
         return PackedActivations(bits, n_neurons)
-    parts = [np.empty((0, (n_neurons + 7) // 8), np.uint8)]
-    parts += [np.packbits(block[:, neurons], axis=1) for _, block in activations.blocks()]
-    return PackedActivations(np.concatenate(parts), n_neurons)
+    bits = np.empty((len(activations), (n_neurons + 7) // 8), np.uint8)
+    for start, block in activations.blocks():
+        bits[start : start + len(block)] = np.packbits(block[:, neurons], axis=1)
+    return PackedActivations(bits, n_neurons)
 
 
 def fit_readout(

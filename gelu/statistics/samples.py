@@ -130,7 +130,7 @@ def arrange(table: pd.DataFrame, activations: PackedActivations, geometry: Geome
     _name_missing_columns(table, skipped)
     return Samples(
         table,
-        PackedActivations(activations.bits[order], activations.n_neurons),
+        activations.taken(order),
         geometry,
         completions,
         prompt_ids,
