@@ -282,7 +282,9 @@ def test_a_readout_starts_from_that_of_a_part_and_ends_no_worse(rank: int) -> No
     def fit(activations: PackedActivations, start: Start | None = None) -> Readout:
         prior = np.full(4, 0.25)
         rows = (learn, validate, fitting)
-        return fit_readout(activations, classes, prior, *rows, lambda n: None, start)
+        readout, loss = fit_readout(activations, classes, prior, *rows, lambda n: None, start)
+        assert loss == mean_loss(readout, activations, classes, validate)
+        return readout
 
     smaller = fit(part)
     larger = Readout(torch.rand(24), torch.full((4,), 0.25), fitting, torch.ones(24))

@@ -1,6 +1,6 @@
 """The next token from which neurons are active: a linear readout, and one with a hidden layer.
 
-    readout = fit_readout(activations, classes_of_samples, prior, learn, validate, fitting, done)
+    readout, loss = fit_readout(activations, classes, prior, learn, validate, fitting, done)
     logprobs = readout.log_probabilities(activations, rows)
     weights = readout.weights()                       # (neurons, classes), of a linear one
 
@@ -190,8 +190,9 @@ def fit_readout(
     fitting: Fitting,
     done: Callable[[int], object],
     start: Start | None = None,
-) -> Readout:
-    """Return the readout that is best on the rows `validate` among its start and its epochs.
+) -> tuple[Readout, float]:
+    """Return the readout that is best on the rows `validate` among its start and its epochs, and
+    its surprise there, in bits.
 
     classes: (n,), of each sample; prior: (C,), of each class; start: a linear readout to go on
     from, of as many matrices as this one will have, with half the epochs and an eighth of the
@@ -213,7 +214,7 @@ def fit_readout(
     optimiser = torch.optim.AdamW(readout.parameters(), rate, weight_decay=decay, fused=True)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, rate, total_steps=epochs * n_batches)
     truth = torch.from_numpy(classes)
-    # The unigram is where it starts, and what is left where there is nothing to learn.
+    # Where it starts, at the unigram or `start`, is what is left where there is nothing to learn.
     best, best_epoch = _copy(readout), 0
     best_loss = mean_loss(readout, activations, classes, validate)
     for epoch in range(epochs):
@@ -234,7 +235,7 @@ def fit_readout(
             break
     readout.load_state_dict(best)
     readout.eval()
-    return readout
+    return readout, best_loss
 
 
 def _copy(readout: Readout) -> dict[str, torch.Tensor]:

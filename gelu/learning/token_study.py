@@ -20,7 +20,6 @@ from gelu.learning.readout import (
     Readout,
     Start,
     fit_readout,
-    mean_loss,
     neuron_importance,
     subset,
 )
@@ -106,41 +105,52 @@ class _Task:
     parts: Parts
     done: Callable[[int], object]
 
-    def fit(
-        self, neurons: NDArray[np.int64], fitting: Fitting, start: "_Fit | None" = None
-    ) -> "_Fit":
-        """Fit a readout of these neurons, from nothing or from a readout of others, and test it."""
-        parts, activations = self.parts, subset(self.activations, neurons)
-        given = None
-        if start is not None:
-            _, here, there = np.intersect1d(neurons, start.neurons, True, return_indices=True)
-            given = Start(start.readout, here, there)
-        learn, validate = parts.learn, parts.validate
-        readout = fit_readout(
-            activations, self.codes, self.prior, learn, validate, fitting, self.done, given
-        )
-        scores = [
-            self.classes.score(readout.log_probabilities(activations, rows), self.came[rows])
-            for rows in batches(parts.held_out, max(len(self.classes), activations.n_neurons))
-        ]
-        loss = mean_loss(readout, activations, self.codes, validate)
-        return _Fit(neurons, readout, loss, TokenScores.joined(scores))
+    def fit(self, neurons: NDArray[np.int64], fitting: Fitting) -> "_Fit":
+        """Fit a readout of these neurons from nothing."""
+        return self._learn(neurons, subset(self.activations, neurons), fitting)
 
     def go_on(self, fit: "_Fit", fitting: Fitting, start: "_Fit | None") -> "_Fit":
         """Fit the same neurons again, from a readout of others; return what validates better."""
         if start is None or start.readout.full != fit.readout.full:
             return fit
-        return min(fit, self.fit(fit.neurons, fitting, start), key=lambda fit: fit.loss)
+        _, here, there = np.intersect1d(fit.neurons, start.neurons, True, return_indices=True)
+        given = Start(start.readout, here, there)
+        again = self._learn(fit.neurons, fit.activations, fitting, given)
+        return min(fit, again, key=lambda fit: fit.loss)
+
+    def _learn(
+        self,
+        neurons: NDArray[np.int64],
+        activations: PackedActivations,
+        fitting: Fitting,
+        start: Start | None = None,
+    ) -> "_Fit":
+        learn, validate = self.parts.learn, self.parts.validate
+        readout, loss = fit_readout(
+            activations, self.codes, self.prior, learn, validate, fitting, self.done, start
+        )
+        return _Fit(neurons, activations, readout, loss)
+
+    def test(self, fit: "_Fit") -> TokenScores:
+        """Return a readout's scores on the held-out prompts."""
+        held_out, n_neurons = self.parts.held_out, len(fit.neurons)
+        scores = [
+            self.classes.score(
+                fit.readout.log_probabilities(fit.activations, rows), self.came[rows]
+            )
+            for rows in batches(held_out, max(len(self.classes), n_neurons))
+        ]
+        return TokenScores.joined(scores)
 
 
 @dataclass(frozen=True)
 class _Fit:
-    """A readout of these neurons, its surprise on validation prompts and its held-out scores."""
+    """A readout of these neurons, their activations, and its surprise on validation prompts."""
 
     neurons: NDArray[np.int64]
+    activations: PackedActivations
     readout: Readout
     loss: float
-    scores: TokenScores
 
 
 def study_next_token(
@@ -209,7 +219,8 @@ def _readouts(
     linear, n_neurons = settings.fitting(linear=True), geometry.n_neurons
 
     def row(predictor: str, neurons: str, fit: _Fit) -> dict[str, Any]:
-        return _row(predictor, neurons, len(fit.neurons), fit.scores, task.parts, settings.seed)
+        scores = task.test(fit)
+        return _row(predictor, neurons, len(fit.neurons), scores, task.parts, settings.seed)
 
     every = np.arange(n_neurons)
     # Its weights stand for all layers alike: started from one's, it would keep the others' at 0.

@@ -110,10 +110,11 @@ class Half:
         return self.activations.columns(neurons, self.rows)
 
     def first(self, n: int) -> "Half":
-        """Return its first n samples, their activations copied."""
+        """Return its first n samples, with the activations of these alone."""
         rows = self.rows[:n]
-        bits = PackedActivations(self.activations.bits[rows], self.activations.n_neurons)
-        return Half(bits, np.arange(len(rows)), self.tokens[:n], self.groups[:n])
+        return Half(
+            self.activations.taken(rows), np.arange(len(rows)), self.tokens[:n], self.groups[:n]
+        )
 
 
 def study_patterns(

@@ -97,8 +97,9 @@ def _choose_completions(samples: Samples, rng: np.random.Generator) -> NDArray[n
 
 
 def _rows(samples: Samples, chosen: NDArray[np.int64]) -> PackedActivations:
-    rows = np.isin(samples.completions.of_samples(), chosen)
-    return PackedActivations(samples.activations.bits[rows], samples.activations.n_neurons)
+    return samples.activations.taken(
+        np.flatnonzero(np.isin(samples.completions.of_samples(), chosen))
+    )
 
 
 def _renumbered(samples: Samples, chosen: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -12,7 +12,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from gelu.packed import PackedActivations
 from gelu.statistics.multiple_testing import benjamini_hochberg
 from gelu.statistics.samples import Samples
 from gelu.statistics.similarity import pairwise_overlap
@@ -95,7 +94,7 @@ class _Comparison:
     ) -> "_Comparison":
         chosen = _choose_completions(samples, rng)
         kept = np.isin(samples.completions.of_samples(), chosen)
-        sets = PackedActivations(samples.activations.bits[kept], samples.activations.n_neurons)
+        sets = samples.activations.taken(np.flatnonzero(kept))
         sizes = samples.completions.lengths[chosen]
         starts = np.repeat(sizes.cumsum() - sizes, sizes)
         offsets = rng.integers(sizes, size=(SHIFTS, len(sizes)))
