@@ -13,11 +13,15 @@ important_neurons   every neuron: dead, always_on or selective; the mutual infor
                     chance. importance is the largest of the four. Selective neurons stand before
                     always-on ones, these before dead ones.
 token_specific      neurons active with a token more often than without it, the token generated
-                    (role output) or just read (context). The p-value is the larger of Fisher's
-                    exact test and of one that allows for tokens and activity that persist along a
-                    completion or hang on the prompt.
+                    (role output) or just read (context); and neurons active in half of the samples
+                    or more that are silent with a token (direction silent). The p-value is the
+                    largest of Fisher's exact test and of three that allow for tokens and activity
+                    that persist along a completion, hang on the prompt, or are shared by a prompt's
+                    completions place by place. Pairs that could not pass are not tested. The table
+                    keeps active pairs with a phi of --min_phi or more, and of each token the
+                    --top_per_token strongest of each direction; the summary says how many passed.
 position_specific   neurons whose activity depends on the absolute position, with the range that it
-                    goes with best; p-values by the same test.
+                    goes with best, tested on one completion of each prompt at a time.
 similarities        Jaccard indices of completions within prompts and between them; the p-value, in
                     the summary, is of a permutation test over completions.
 consistent_neurons  neurons active in all completions of a prompt, in fewer of the others.
@@ -46,6 +50,7 @@ from gelu.cli import (
     output_directory,
     positive_int,
     run_script,
+    unit_interval,
 )
 
 if TYPE_CHECKING:
@@ -80,6 +85,20 @@ def main() -> None:
         help="test tokens with so many samples or more",
     )
     parser.add_argument(
+        "--min_phi",
+        type=unit_interval,
+        default=0.1,
+        metavar="PHI",
+        help="correlation that an active pair of token and neuron needs to be listed",
+    )
+    parser.add_argument(
+        "--top_per_token",
+        type=positive_int,
+        default=50,
+        metavar="N",
+        help="list so many neurons of each token and direction, strongest first",
+    )
+    parser.add_argument(
         "--clusters",
         type=_cluster_number,
         default="auto",
@@ -95,6 +114,8 @@ def main() -> None:
         arguments.min_token_count,
         arguments.clusters,
         arguments.csv_safe,
+        arguments.min_phi,
+        arguments.top_per_token,
     )
     analyse_dataset(
         arguments.dataset_csv,
@@ -117,6 +138,8 @@ class Options:
     min_token_count: int
     clusters: int | None
     csv_safe: bool = False
+    min_phi: float = 0.1
+    top_per_token: int = 50
 
 
 def _cluster_number(text: str) -> int | None:
@@ -189,7 +212,14 @@ def _analyse(samples: "Samples", options: Options) -> "tuple[Settings, Analysis]
     from gelu.analysis import STEPS, Settings, analyse
     from gelu.progress import progress_bar
 
-    settings = Settings(options.seed, options.fdr, options.min_token_count, options.clusters)
+    settings = Settings(
+        options.seed,
+        options.fdr,
+        options.min_token_count,
+        options.clusters,
+        options.min_phi,
+        options.top_per_token,
+    )
     with progress_bar("analysis", STEPS, "step") as bar:
         return settings, analyse(samples, settings, lambda: bar.update(1))
 
@@ -209,6 +239,8 @@ def _describe_inputs(
             "seed": options.seed,
             "fdr": options.fdr,
             "min_token_count": options.min_token_count,
+            "min_phi": options.min_phi,
+            "top_per_token": options.top_per_token,
             "clusters": options.clusters or "auto",
             **({"csv_safe": True} if options.csv_safe else {}),
         },

@@ -21,12 +21,15 @@ STEPS = 6
 @dataclass(frozen=True)
 class Settings:
     """seed: of every random step; fdr: the false-discovery rate of each family of tests;
-    min_token_count: samples that a tested token has at least; n_clusters: None to choose."""
+    min_token_count: samples that a tested token has at least; n_clusters: None to choose; min_phi,
+    top_per_token: which of the token-specific neurons the table keeps."""
 
     seed: int
     fdr: float
     min_token_count: int
     n_clusters: int | None
+    min_phi: float = 0.0
+    top_per_token: int | None = None
 
 
 @dataclass(frozen=True)
@@ -61,7 +64,13 @@ def analyse(samples: Samples, settings: Settings, done: Callable[[], object]) ->
     """
     important = importance_table(samples, settings.seed)
     done()
-    tokens = token_specific_neurons(samples, settings.min_token_count, settings.fdr)
+    tokens = token_specific_neurons(
+        samples,
+        settings.min_token_count,
+        settings.fdr,
+        settings.min_phi,
+        settings.top_per_token,
+    )
     done()
     by_id = important.sort_values("neuron_id")
     positions = position_specific_neurons(

@@ -8,10 +8,14 @@ from gelu.analysis import Analysis, Settings
 from gelu.statistics.samples import Samples
 
 TOP = 10
-DEPENDENCE = (
-    "the larger p-value of Fisher's exact test and of one whose counts are divided by the design "
-    "effect (Rao and Scott 1992): the variance over circular shifts of the activity within and "
-    "over completions, with samples of equal prefix counted once"
+TOKEN_TEST = (
+    "the largest p-value of Fisher's exact test and of three with counts divided by a design "
+    "effect (Rao and Scott 1992): the variance over circular shifts of the activity over "
+    "completions and within them, samples of equal prefix counted once, and that over pairs of "
+    "prompts, place by place; pairs that could not pass are not tested (Gilbert 2005)"
+)
+POSITION_TEST = (
+    "the larger p-value of Fisher's exact test and of circular shifts within and over completions"
 )
 
 
@@ -72,11 +76,17 @@ def _tests(settings: Settings, analysis: Analysis) -> list[dict[str, Any]]:
     tokens, positions, prompts = analysis.tokens, analysis.positions, analysis.prompts
     across = analysis.across
     families = [
-        ("token-specific neurons", DEPENDENCE, sum(tokens.n_tests.values()), len(tokens.table)),
+        (
+            "token-specific neurons",
+            TOKEN_TEST,
+            sum(tokens.n_tests.values()),
+            sum(tokens.n_passed.values()),
+        ),
         (
             "position-specific neurons",
-            f"the least of {2 * positions.n_ranges} p-values a neuron, times their number "
-            f"(Bonferroni); each: {DEPENDENCE}",
+            f"{POSITION_TEST}, the least of {2 * positions.n_ranges} ranges times their number or "
+            "of the best range times the number of all (Bonferroni); of one completion of each "
+            f"prompt at a time, {positions.n_sets} sets combined (Rueger 1978)",
             positions.n_tests,
             len(positions.table),
         ),
@@ -104,7 +114,20 @@ def _tests(settings: Settings, analysis: Analysis) -> list[dict[str, Any]]:
         }
         for what, test, n_tests, n_passed in families
     ]
-    entries[0]["n_tests_by_role"] = dict(tokens.n_tests)
+    entries[0] |= {
+        "n_tests_by_role": dict(tokens.n_tests),
+        "n_tokens_by_role": dict(tokens.n_tokens),
+        "n_passed_by_direction": dict(tokens.n_passed),
+        "rows_in_table": len(tokens.table),
+        "weaker_rows_left_out": tokens.n_left_out,
+        "unattainable": tokens.unattainable,
+    }
+    entries[1] |= {
+        "smallest_p_value": positions.smallest_p,
+        "fewest_together": positions.fewest_together,
+        "unattainable": positions.unattainable,
+        "too_few": positions.too_few,
+    }
     if prompts.test is not None:
         entries.append(
             {

@@ -203,6 +203,14 @@ def discovery_rate(text: str) -> float:
     return value
 
 
+def unit_interval(text: str) -> float:
+    """Parse a number from 0 to 1; an argparse `type`."""
+    value = non_negative_float(text)
+    if value > 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not from 0 to 1")
+    return value
+
+
 def existing_file(path: str | Path, argument: str) -> Path:
     """Return `path` if it is a file; `UserError` naming the argument otherwise."""
     path = Path(path)

@@ -27,7 +27,7 @@ COLUMNS = {
     "activation_frequency,entropy_bits,mi_output_bits,mi_context_bits,mi_prompt_bits,"
     "mi_position_bits,importance",
     "token_specific_neurons.csv": "role,token,token_id,neuron_id,layer,dimension,n_token,n_active,"
-    "n_both,precision,recall,phi,log_odds,p_value,q_value",
+    "n_both,precision,recall,phi,log_odds,p_value,q_value,direction,n_prompts",
     "position_specific_neurons.csv": "neuron_id,layer,dimension,mi_bits,p_value,q_value,"
     "range_start,range_end,frequency_inside,frequency_outside",
     "sample_similarities.csv": "prompt_idx,input_text,sample_a,sample_b,jaccard,intersection,union",

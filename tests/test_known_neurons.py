@@ -5,6 +5,7 @@ them would otherwise spend their time importing torch.
 """
 
 from collections.abc import Sequence
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -37,8 +38,8 @@ from tests.helpers import write_prompts
 
 FDR = 0.05
 SEEDS = range(20)
-PROMPTS = [("xy", 30, 6), ("yxz", 30, 6), ("zzyx", 30, 6), ("yy", 30, 6), ("xzy", 30, 6)]
-PROMPTS += [("zyxyx", 30, 6)]
+TEXTS = ["".join(letters) for n in (2, 3) for letters in product("xyz", repeat=n)]
+PROMPTS = [(text, 30, 2) for text in TEXTS[:24]]
 
 
 def dataset_options(seed: int) -> Options:
@@ -167,7 +168,7 @@ def test_outputs_drawn_independently_of_all_neurons_are_specific_to_none(tmp_pat
     layers = [tokens + mixtures(24, 3), mixtures(30, 4)]
     runs = []
     for seed in SEEDS:
-        samples = generated(tmp_path, layers, independent("abcdefgh"), PROMPTS[:4], seed)
+        samples = generated(tmp_path, layers, independent("abcdefgh"), PROMPTS, seed)
         table = token_specific_neurons(samples, 3, FDR).table
         runs.append(bool((table["role"] == "output").any()))
         assert {"a", "b"} <= set(table.loc[table["role"] == "context", "token"])

@@ -48,8 +48,8 @@ def counted(marked: np.ndarray, setup: Completions) -> Pairs:
     """Look at every ordered pair of samples."""
     n_lags = int(setup.lengths.max()) // 2 + 1
     by_lag = np.zeros((marked.shape[1], n_lags))
-    twins, across = np.zeros((2, marked.shape[1]))
-    of, clusters = setup.of_samples(), setup.clusters()
+    twins, aligned, across = np.zeros((3, marked.shape[1]))
+    of, clusters, texts = setup.of_samples(), setup.clusters(), setup.unit_texts()
     places = np.arange(setup.n_samples) - setup.starts()[of]
     prefixes = ALONE if setup.prefixes is None else setup.prefixes
     for a, b in product(range(setup.n_samples), repeat=2):
@@ -59,14 +59,17 @@ def counted(marked: np.ndarray, setup: Completions) -> Pairs:
             by_lag[:, min(distance, int(setup.lengths[of[a]]) - distance)] += both
         elif prefixes[a] == prefixes[b]:
             twins += both
+        elif texts[of[a]] == texts[of[b]] and places[a] == places[b]:
+            aligned += both
         elif clusters[of[a]] == clusters[of[b]]:
             across += both
-    return Pairs(by_lag, twins, across)
+    return Pairs(by_lag, twins, aligned, across)
 
 
 def assert_equal_pairs(found: Pairs, expected: Pairs) -> None:
     np.testing.assert_allclose(found.by_lag, expected.by_lag, atol=1e-3)
     assert found.twins.tolist() == expected.twins.tolist()
+    assert found.aligned.tolist() == expected.aligned.tolist()
     assert found.across.tolist() == expected.across.tolist()
 
 
@@ -171,7 +174,8 @@ def test_the_design_effect_is_the_variance_over_all_shifts(
     frequency = marked.mean(axis=0, dtype=np.float64)
     variance = frequency * (1 - frequency)
     by_lag = pairs.by_lag / np.maximum(possible.by_lag, 1) - frequency[:, None] ** 2
-    plain = Persistence(by_lag / variance[:, None], np.zeros(len(chosen)))
+    none = np.zeros(len(chosen))
+    plain = Persistence(by_lag / variance[:, None], none, none)
     sizes = marked.sum(axis=0, dtype=np.float64)
     effects = design_effects(sizes, pairs, plain)
     for label, neuron in product(range(len(chosen)), repeat=2):
@@ -195,8 +199,8 @@ def test_the_correction_for_the_estimated_frequency_only_adds_variance() -> None
 
 def test_a_label_with_twins_counts_them_once() -> None:
     # Ten completions with the same first token: its ten samples are one.
-    labels = Pairs(np.array([[10.0, 0.0]]), np.array([90.0]), np.zeros(1))
-    neurons = Persistence(np.array([[1.0, 0.0]]), np.zeros(1))
+    labels = Pairs(np.array([[10.0, 0.0]]), np.array([90.0]), np.zeros(1), np.zeros(1))
+    neurons = Persistence(np.array([[1.0, 0.0]]), np.zeros(1), np.zeros(1))
     assert design_effects(np.array([10.0]), labels, neurons).tolist() == [[10.0]]
 
 

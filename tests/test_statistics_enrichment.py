@@ -7,6 +7,7 @@ from math import comb
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import scipy.stats
 from hypothesis import given
@@ -22,12 +23,14 @@ from gelu.statistics.enrichment import (
     clustered_p_value,
     enriched,
     fisher_found,
-    fisher_p_value,
     one_hot,
     selective_blocks,
-    shift_moments,
+    shift_variance,
 )
-from gelu.statistics.multiple_testing import benjamini_hochberg
+from gelu.statistics.fisher import fisher_p_value
+from gelu.statistics.multiple_testing import attainable_tests, benjamini_hochberg
+from gelu.statistics.prompt_blocks import PromptBlocks
+from gelu.statistics.samples import Samples
 from gelu.statistics.token_specific import effect_sizes, find_enriched, token_specific_neurons
 from tests.statistics_helpers import (
     arranged,
@@ -157,7 +160,7 @@ def labels_of(codes: NDArray[np.int64], setup: Completions) -> Labels:
     return Labels.from_indicator(one_hot(codes, int(codes.max()) + 1), setup)
 
 
-def test_moments_of_the_count_over_all_shifts_within_completions() -> None:
+def test_variance_of_the_count_over_all_shifts_within_completions() -> None:
     rng = np.random.default_rng(0)
     lengths = [3, 4, 1, 2]
     setup = Completions(np.array(lengths), np.array([0, 0, 1, 1]))
@@ -165,7 +168,7 @@ def test_moments_of_the_count_over_all_shifts_within_completions() -> None:
     active = rng.random((10, 5)) < 0.5
     active[:, 4] = codes == 1
     marks = measure(active.astype(np.float32), setup)
-    mean, variance, independent = shift_moments(labels_of(codes, setup), marks, setup)
+    variance, independent = shift_variance(labels_of(codes, setup), marks, setup)
     totals = []
     for offsets in product(*map(range, lengths)):
         turned = [
@@ -173,7 +176,6 @@ def test_moments_of_the_count_over_all_shifts_within_completions() -> None:
             for part, offset in zip(np.split(active, setup.starts()[1:]), offsets, strict=True)
         ]
         totals.append((codes == np.arange(3)[:, None]) @ np.concatenate(turned).astype(int))
-    np.testing.assert_allclose(mean, np.mean(totals, axis=0), atol=1e-5)
     np.testing.assert_allclose(variance, np.var(totals, axis=0), atol=1e-5)
     shares = np.add.reduceat(active, setup.starts(), axis=0) / np.array(lengths)[:, None]
     spread = (shares * (1 - shares))[setup.of_samples()]
@@ -334,8 +336,11 @@ def test_findings_are_ordered_and_hold_in_each_role() -> None:
     ]
     assert found["layer"].tolist() == [0, 0, 0, 0, 1]
     assert found["dimension"].tolist() == [0, 1, 2, 3, 0]
-    assert result.n_tokens == {"output": 5, "context": 6}
-    assert result.n_tests == {"output": 25, "context": 30}
+    # The prompts' own last token stands at the first place alone, so no neuron can be told from
+    # one of that place.
+    assert result.n_tokens == {"output": 5, "context": 5}
+    # Output and context tokens with every neuron that is active in some samples.
+    assert result.n_tests == {"output": 25, "context": 25}
     row = found.iloc[1]
     assert row["n_both"] == (active[:, 1] & (output == 1)).sum()
     assert row["phi"] == pytest.approx(matthews_corrcoef(output == 1, active[:, 1]))
@@ -346,7 +351,8 @@ def test_tokens_that_are_rare_or_in_all_samples_are_not_tested() -> None:
     active = (table["output_id"] == 1).to_numpy()[:, None]
     samples = arranged(table, active)
     result = token_specific_neurons(samples, 4, 0.05)
-    assert result.n_tokens == {"output": 1, "context": 0}
+    assert result.n_tokens == result.n_tests == {"output": 0, "context": 0}
+    assert "a token needs 3 samples at least, more where" in (result.unattainable or "")
     assert "context tokens" in samples.skipped
     assert "neurons specific to context tokens" not in samples.skipped
     samples = arranged(table.assign(output="same", output_id=1), active)
@@ -365,3 +371,144 @@ def test_tokens_without_ids_are_told_apart_by_text() -> None:
     assert list(found.columns) == contract_columns("token_specific_neurons")
     assert found["token"].tolist()[0] == "t1" and found["token_id"].isna().tolist()[0]
     assert "told apart by their texts" in samples.skipped["ids of output tokens"]
+
+
+def busy_samples(seed: int = 0) -> tuple[Samples, NDArray[np.int64]]:
+    """Return samples of neurons 0: silent at token 1 and active elsewhere, 1: the same in nine
+    samples of ten, 2: active at token 2, 3 and 4: busy and rare whatever the token."""
+    rng = np.random.default_rng(seed)
+    outputs = rng.integers(0, 8, 1200)
+    active = rng.random((1200, 5)) < [1, 0.9, 0.02, 0.8, 0.1]
+    active[outputs == 1, :2] = False
+    active[outputs == 2, 2] = True
+    return samples_of([20] * 60, list(range(60)), outputs.tolist(), active), outputs
+
+
+def test_neurons_that_are_silent_for_a_token_are_named_as_such() -> None:
+    samples, outputs = busy_samples()
+    table = token_specific_neurons(samples, 3, 0.05).table
+    silent = table[table["direction"] == "silent"]
+    outputs_silent = silent[silent["role"] == "output"]
+    assert outputs_silent[["token_id", "neuron_id"]].to_numpy().tolist() == [[1, 0], [1, 1]]
+    row = outputs_silent.iloc[0]
+    assert (row["n_both"], row["recall"], row["n_token"]) == (0, 0, (outputs == 1).sum())
+    assert row["phi"] == pytest.approx(-1) and row["log_odds"] < -5
+    named = table[(table["direction"] == "active") & (table["role"] == "output")]
+    assert (2, 2) in set(zip(named["token_id"], named["neuron_id"], strict=True))
+    assert set(table["neuron_id"]) <= {0, 1, 2}
+
+
+def test_each_token_says_under_how_many_prompts_it_stands() -> None:
+    outputs = np.tile([0, 1, 2, 3], 60)
+    outputs[:40] = np.where(outputs[:40] == 3, 4, outputs[:40])
+    active = np.stack([outputs == 4, outputs == 1, outputs == 2], axis=1)
+    rng = np.random.default_rng(0)
+    order = rng.permuted(np.arange(240).reshape(24, 10), axis=1).ravel()
+    samples = samples_of([10] * 24, list(range(24)), outputs[order].tolist(), active[order])
+    table = token_specific_neurons(samples, 3, 0.05).table
+    rows = table[table["role"] == "output"].drop_duplicates("token_id")
+    assert len(rows) == 3
+    for token, n_prompts in zip(rows["token_id"], rows["n_prompts"], strict=True):
+        places = np.flatnonzero(outputs[order] == token)
+        assert n_prompts == len(set((places // 10).tolist()))
+
+
+def test_the_strongest_are_kept_and_the_others_counted() -> None:
+    samples, _ = busy_samples()
+    whole = token_specific_neurons(samples, 3, 0.05)
+    assert whole.n_left_out == 0 and sum(whole.n_passed.values()) == len(whole.table)
+    strong = token_specific_neurons(samples, 3, 0.05, min_phi=0.9)
+    active = whole.table[whole.table["direction"] == "active"]
+    assert strong.n_passed == whole.n_passed
+    assert strong.n_left_out == (active["phi"] < 0.9).sum()
+    first = token_specific_neurons(samples, 3, 0.05, top_per_token=1).table
+    keys = ["role", "direction", "token_id"]
+    pd.testing.assert_frame_equal(
+        first, whole.table.drop_duplicates(keys).reset_index(drop=True), check_like=True
+    )
+
+
+@given(st.lists(st.floats(1e-9, 1), min_size=1, max_size=40), st.sampled_from([0.01, 0.05, 0.2]))
+def test_only_what_could_pass_is_tested(least: list[float], fdr: float) -> None:
+    def n_below(p_value: float) -> int:
+        return sum(value <= p_value for value in least)
+
+    threshold, n_tests = attainable_tests(n_below, fdr)
+    k = next(k for k in range(1, len(least) + 2) if n_below(fdr / k) <= k)
+    assert threshold == pytest.approx(fdr / k) and n_tests == n_below(fdr / k)
+
+
+def test_counts_over_pairs_of_prompts_have_the_mean_and_variance_worked_out() -> None:
+    rng = np.random.default_rng(0)
+    n_units, n_completions, length = 5, 3, 6
+    setup = equal_lengths(n_units, n_completions, length)
+    active = rng.random((setup.n_samples, 4)) < rng.random((1, 4))
+    codes = rng.integers(0, 3, setup.n_samples)
+    blocks = PromptBlocks.of(setup)
+    assert blocks is not None
+    indicator = one_hot(codes, 3)
+    ((_, moments),) = list(blocks.neuron_moments(active))
+    squares = blocks.label_squares(indicator)
+    shape = (n_units, n_completions, length)
+    shares = active.reshape(*shape, 4).mean(axis=1)
+    for label in range(3):
+        chosen = (codes == label).reshape(shape).sum(axis=1)
+        near, mean, variance = blocks.moments_of_count(
+            np.flatnonzero(codes == label), squares[[label]], moments, np.arange(4)
+        )
+        counts = np.einsum("pt,qtj->pqj", chosen, shares)
+        others = [np.delete(counts[p], p, axis=0) for p in range(n_units)]
+        spread = np.einsum("pt,tj->j", chosen, (shares * (1 - shares)).mean(axis=0))
+        assert near == (codes == label).sum()
+        np.testing.assert_allclose(
+            mean, np.sum([c.mean(axis=0) for c in others], axis=0), rtol=1e-4
+        )
+        expected = np.sum([c.var(axis=0, ddof=1) for c in others], axis=0) + spread
+        np.testing.assert_allclose(variance, expected, rtol=1e-3)
+    assert PromptBlocks.of(equal_lengths(2, 3, 4)) is None
+
+
+def shared_in_places(rng: np.random.Generator) -> NDArray[np.int64]:
+    """Return tokens of 6 prompts' 10 completions, at four places of five those of the prompt."""
+    own, of_prompt = rng.integers(0, 26, (6, 10, 40)), rng.integers(0, 26, (6, 1, 40))
+    return np.where(rng.random(own.shape) < 0.8, of_prompt, own)
+
+
+def test_completions_that_repeat_their_prompts_text_in_places_are_no_evidence() -> None:
+    # Tokens and, apart from them, what neurons read follow the prompt at four places of five.
+    false = n_found = 0
+    for seed in range(4):
+        rng = np.random.default_rng(seed)
+        outputs = shared_in_places(rng)
+        reads = [
+            np.isin(shared_in_places(rng), rng.choice(26, rng.integers(1, 13), False))
+            for _ in range(40)
+        ]
+        active = np.stack([each.ravel() for each in reads] + [(outputs == 3).ravel()], axis=1)
+        prompts = np.repeat(range(6), 10).tolist()
+        samples = samples_of([40] * 60, prompts, outputs.ravel().tolist(), active)
+        table = token_specific_neurons(samples, 3, 0.05).table
+        found = table[(table["role"] == "output") & (table["token_id"] == 3)]
+        n_found += 40 in set(found["neuron_id"])
+        false += int((table["neuron_id"] != 40).sum())
+    assert n_found == 4 and false <= 1
+
+
+def test_detectors_are_found_about_as_often_as_by_fishers_test_where_it_holds() -> None:
+    rng = np.random.default_rng(0)
+    weights = 1 / np.arange(1, 201)
+    outputs = rng.choice(200, 2400, p=weights / weights.sum())
+    sizes = np.bincount(outputs, minlength=200)
+    tokens = rng.choice(np.flatnonzero((sizes >= 5) & (sizes <= 60)), 80)
+    fires = rng.random((2400, 80)) < np.where(outputs[:, None] == tokens, 0.6, 0.05)
+    samples = samples_of([40] * 60, list(range(60)), outputs.tolist(), fires)
+    table = token_specific_neurons(samples, 3, 0.05).table
+    table = table[table["role"] == "output"]
+    found = set(zip(table["token_id"], table["neuron_id"], strict=True))
+    both = np.array([(fires[:, j] & (outputs == token)).sum() for j, token in enumerate(tokens)])
+    exact = fisher_p_value(both, sizes[tokens], fires.sum(axis=0), 2400)
+    n_tests = int((sizes >= 3).sum()) * 80
+    passes = exact * n_tests <= 0.05 * np.argsort(np.argsort(exact)) + 0.05
+    by_fisher = int(passes.sum())
+    hits = sum((int(token), j) in found for j, token in enumerate(tokens))
+    assert hits >= 0.85 * by_fisher > 20

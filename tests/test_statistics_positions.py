@@ -1,5 +1,7 @@
 """Neurons that depend on the position, planted exactly, and data in which none does."""
 
+from dataclasses import dataclass
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -8,7 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from gelu.statistics.completions import Completions
 from gelu.statistics.importance import importance_table
+from gelu.statistics.multiple_testing import typical_p_value
 from gelu.statistics.position_specific import (
     PositionTests,
     best_ranges,
@@ -16,6 +20,7 @@ from gelu.statistics.position_specific import (
     ranges_to_test,
 )
 from gelu.statistics.samples import Samples
+from gelu.statistics.shift_bound import shift_bound
 from tests.statistics_helpers import (
     BEFORE,
     arranged,
@@ -108,9 +113,9 @@ def find(samples: Samples) -> PositionTests:
 
 
 def dataset(active: NDArray[np.bool_]) -> Samples:
-    """Return samples of completions of `LENGTH` tokens, four of each prompt."""
+    """Return samples of completions of `LENGTH` tokens, each of a prompt of its own."""
     n = len(active) // LENGTH
-    prompts = [number // 4 for number in range(n)]
+    prompts = list(range(n))
     rng = np.random.default_rng(9)
     return samples_of([LENGTH] * n, prompts, rng.integers(0, 30, n * LENGTH).tolist(), active)
 
@@ -190,10 +195,103 @@ def test_a_first_token_that_a_prompts_completions_share_is_no_position() -> None
     table = table_of(lengths, prompts, outputs.ravel().tolist())
     active = ((table["context_token_id"] == 50) | (rng.random(960) < 0.01)).to_numpy()[:, None]
     assert find(arranged(table, active)).table.empty
-    # With other tokens in between, the same activity is no coincidence.
-    outputs[:, 0] = np.arange(48) + 100
+    # In as many prompts, the same activity is no coincidence.
     alone = table_of(lengths, list(range(48)), outputs.ravel().tolist())
     assert find(arranged(alone, active)).table["neuron_id"].tolist() == [0]
+
+
+@dataclass(frozen=True)
+class Design:
+    n_prompts: int
+    n_completions: int
+    length: int
+
+
+SIX = [(60, 1, 40), (24, 3, 20), (12, 5, 40), (36, 5, 20), (3, 5, 20), (6, 10, 40)]
+
+
+def copying(design: Design, seed: int) -> tuple[Samples, dict[int, list[int]]]:
+    """Return samples of neurons that read the token 2, 3 or 5 back, drawn independently, and of
+    neurons active at a range of positions alone: id -> range."""
+    rng = np.random.default_rng(seed)
+    n_completions = design.n_prompts * design.n_completions
+    before = rng.integers(0, 12, (design.n_prompts, 8)).repeat(design.n_completions, axis=0)
+    tokens = np.concatenate([before, rng.integers(0, 12, (n_completions, design.length))], axis=1)
+    columns = []
+    for back in (2, 3, 5):
+        read = tokens[:, 7 - back : -1 - back].ravel()
+        columns += [np.isin(read, rng.choice(12, size, False)) for size in rng.integers(1, 7, 20)]
+    places, planted_ranges = np.tile(np.arange(design.length), n_completions), {}
+    for width in (1, 3, design.length // 4, design.length // 3):
+        start = int(rng.integers(design.length - width))
+        planted_ranges[len(columns)] = [BEFORE + start, BEFORE + start + width]
+        columns.append((places >= start) & (places < start + width))
+    prompts = np.repeat(np.arange(design.n_prompts), design.n_completions).tolist()
+    lengths = [design.length] * n_completions
+    samples = samples_of(lengths, prompts, tokens[:, 8:].ravel().tolist(), np.stack(columns, 1))
+    return samples, planted_ranges
+
+
+@pytest.mark.parametrize("design", SIX)
+def test_neurons_that_look_a_few_tokens_back_are_of_no_position(
+    design: tuple[int, int, int],
+) -> None:
+    false, n_found = 0, 0
+    for seed in range(5):
+        samples, planted_ranges = copying(Design(*design), seed)
+        result = position_specific_neurons(samples, np.zeros(64), 0.05)
+        columns = ["range_start", "range_end"]
+        rows = result.table.set_index("neuron_id")[columns].astype(int)
+        found = dict(zip(rows.index, rows.to_numpy().tolist(), strict=True))
+        false += len(set(found) - set(planted_ranges))
+        n_found += len(found)
+        if design[0] >= 12:
+            assert planted_ranges.items() <= found.items()
+            assert result.too_few is None
+        if design[0] == 3:
+            assert "prompts" in (result.too_few or "")
+    assert false <= 0.05 * n_found
+
+
+def test_one_prompt_says_nothing_of_positions() -> None:
+    samples, _ = copying(Design(1, 9, 20), 0)
+    result = position_specific_neurons(samples, np.zeros(64), 0.05)
+    assert result.table.empty and "more prompts" in (result.unattainable or "")
+
+
+def test_the_bound_is_above_the_chance_over_all_shifts_and_meets_it_at_a_perfect_fit() -> None:
+    rng = np.random.default_rng(0)
+    setup = Completions(np.array([3, 4, 4]), np.arange(3))
+    labelled, active = rng.random((2, 11, 30)) < 0.5
+    bound = shift_bound(labelled, active, setup)
+    counts = []
+    for offsets in product(range(3), range(4), range(4)):
+        turned = [
+            np.roll(part, offset, axis=0)
+            for part, offset in zip(np.split(active, [3, 7]), offsets, strict=True)
+        ]
+        counts.append((labelled & np.concatenate(turned)).sum(axis=0))
+    exact = (np.array(counts) >= (labelled & active).sum(axis=0)).mean(axis=0)
+    assert (bound >= exact - 1e-9).all()
+    one = np.zeros((11, 1), bool)
+    one[[1, 4, 9]] = True
+    assert shift_bound(one, one, setup) == pytest.approx(1 / (3 * 4 * 4), rel=1e-6)
+
+
+def test_p_values_of_several_sets_hold_however_they_depend() -> None:
+    rng = np.random.default_rng(0)
+    for k in (1, 2, 3, 5, 10):
+        alone, together = rng.random((k, 20_000)), np.tile(rng.random(20_000), (k, 1))
+        # As many sets as matter, and no more, are small at once.
+        rank, small = (k + 1) // 2, 0.05 * ((k + 1) // 2) / k
+        chosen = np.argsort(rng.random((k, 20_000)), axis=0) < rank
+        hit = rng.random(20_000) < small * k / rank
+        worst = np.where(chosen & hit, small * rng.random(20_000), 1.0)
+        assert (worst <= small).mean() <= small + 0.005
+        assert (typical_p_value(worst) <= 0.05).mean() <= 0.055
+        assert (typical_p_value(together) >= together[0] - 1e-12).all()
+        assert (typical_p_value(alone) <= 0.05).mean() <= 0.055
+    assert typical_p_value(np.array([[0.03], [0.01], [0.5]])) == pytest.approx(0.045)
 
 
 def test_without_positions_or_with_one_there_is_nothing_to_test() -> None:

@@ -7,8 +7,8 @@ finds things that are not there. This module measures the dependence, once for l
 neurons.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields
 
 import numpy as np
 import scipy.fft
@@ -54,17 +54,44 @@ class Completions:
 
         Where all have the same text, each completion is a unit of its own.
         """
-        texts = self.prompts if self.texts is None else self.texts
+        texts = self.unit_texts()
         return texts if len(np.unique(texts)) > 1 else np.arange(len(self.lengths))
+
+    def unit_texts(self) -> NDArray[np.int64]:
+        """Return a number for each completion that is the same for prompts of equal text, (C,)."""
+        return self.prompts if self.texts is None else self.texts
+
+    def taken(self, chosen: NDArray[np.int64]) -> "Completions":
+        """Return some of the completions, each as a prompt of its own; chosen: (c,), ascending."""
+        return Completions(self.lengths[chosen], np.arange(len(chosen)))
+
+    def one_of_each_text(self, most: int) -> list[NDArray[np.int64]]:
+        """Return sets of completions, one of each text, ascending; `most` sets at the most.
+
+        There are as many sets as a text has completions; texts with fewer give theirs again.
+        """
+        texts = self.unit_texts()
+        groups = [np.flatnonzero(texts == text) for text in np.unique(texts)]
+        n_sets = min(max(len(group) for group in groups), most)
+        return [
+            np.sort([group[number * len(group) // n_sets] for group in groups])
+            if n_sets == most
+            else np.sort([group[number % len(group)] for group in groups])
+            for number in range(n_sets)
+        ]
+
+    def places(self) -> NDArray[np.int64]:
+        """Return each sample's place in its completion, from 0, (n,)."""
+        return np.asarray(
+            np.arange(self.n_samples) - np.repeat(self.starts(), self.lengths), np.int64
+        )
 
     def shifted_rows(self, rng: np.random.Generator) -> NDArray[np.int64]:
         """Return a row for each sample: every completion turned in a circle by a random offset."""
         offsets = np.repeat(rng.integers(self.lengths), self.lengths)
         starts = np.repeat(self.starts(), self.lengths)
-        places = np.arange(self.n_samples) - starts
-        return np.asarray(
-            starts + (places + offsets) % np.repeat(self.lengths, self.lengths), np.int64
-        )
+        turned = (self.places() + offsets) % np.repeat(self.lengths, self.lengths)
+        return np.asarray(starts + turned, np.int64)
 
     def lag_rows(self) -> "LagRows":
         """Return every distance that two samples of a completion can have."""
@@ -108,12 +135,24 @@ class Pairs:
 
     by_lag: (columns, lags), pairs of one completion that are so many tokens apart, the completion
     taken as a circle; lag 0 is a sample with itself. twins: (columns,), pairs with the same prefix.
-    across: (columns,), other pairs of two completions of one cluster.
+    aligned: (columns,), other pairs at the same place of two completions of one text. across:
+    (columns,), other pairs of two completions of one cluster.
     """
 
     by_lag: NDArray[np.float64]
     twins: NDArray[np.float64]
+    aligned: NDArray[np.float64]
     across: NDArray[np.float64]
+
+    def taken(self, columns: NDArray[np.int64]) -> "Pairs":
+        """Return these columns alone, in this order."""
+        return Pairs(*(getattr(self, field.name)[columns] for field in fields(self)))
+
+    @classmethod
+    def joined(cls, parts: Sequence["Pairs"]) -> "Pairs":
+        """Return the columns of several blocks as one."""
+        names = (field.name for field in fields(cls))
+        return cls(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
 
 
 @dataclass(frozen=True)
@@ -147,10 +186,7 @@ def measure(marked: NDArray[np.float32], completions: Completions) -> Marks:
         shifts[places] = np.rint(turned).transpose(1, 2, 0)
     sums = np.add.reduceat(marked, completions.starts(), axis=0)
     by_lag = lag_rows.pooled(shifts)
-    pairs = _with_twins(
-        by_lag, sums.astype(np.float64), twin_pairs(marked, completions), completions
-    )
-    return Marks(sums, shifts, pairs)
+    return Marks(sums, shifts, _pairs(by_lag, sums.astype(np.float64), marked, completions))
 
 
 def possible_pairs(completions: Completions) -> Pairs:
@@ -160,36 +196,44 @@ def possible_pairs(completions: Completions) -> Pairs:
     by_lag = lag_rows.pooled(lengths[:, None])
     sums = completions.lengths.astype(np.float64)[:, None]
     everything = np.ones((completions.n_samples, 1), np.float32)
-    twins = twin_pairs(everything, completions)
-    return _with_twins(by_lag, sums, twins, completions)
+    return _pairs(by_lag, sums, everything, completions)
 
 
-def _with_twins(
+def _pairs(
     by_lag: NDArray[np.float64],
     sums: NDArray[np.float64],
-    twins: NDArray[np.float64],
+    marked: NDArray[np.float32],
     completions: Completions,
 ) -> Pairs:
     """Return the pairs; sums: (C, columns), marked samples of each completion."""
+    texts = completions.unit_texts()
     clusters = completions.clusters()
+    prefixes, of_samples = completions.prefixes, completions.of_samples()
+    twins = np.zeros(marked.shape[1])
+    if prefixes is not None:
+        twins = _pairs_within(marked, prefixes)
+    place = completions.places()
+    same_place = _pairs_within(marked, texts[of_samples] * (int(place.max()) + 1) + place)
     order = np.argsort(clusters, kind="stable")
     first = np.flatnonzero(np.diff(clusters[order], prepend=-1))
     totals = np.add.reduceat(sums[order], first, axis=0)
-    across = (totals**2).sum(axis=0) - (sums**2).sum(axis=0)
-    # Completions that are clusters of their own have twins all the same.
-    return Pairs(by_lag, twins, np.maximum(across - twins, 0.0))
+    of_two = (totals**2).sum(axis=0) - (sums**2).sum(axis=0)
+    aligned = same_place - twins
+    # Completions that are clusters of their own have twins and aligned samples all the same.
+    return Pairs(by_lag, twins, aligned, np.maximum(of_two - same_place, 0.0))
 
 
-def twin_pairs(marked: NDArray[np.float32], completions: Completions) -> NDArray[np.float64]:
-    """Return of how many ordered pairs with the same prefix both are marked, (columns,)."""
-    if completions.prefixes is None:
+def _pairs_within(marked: NDArray[np.float32], groups: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return of how many ordered pairs of two samples of a group both are marked, (columns,).
+
+    groups: (n,), a number for each sample.
+    """
+    numbers, sizes = np.unique(groups, return_counts=True)
+    several = np.flatnonzero(np.isin(groups, numbers[sizes > 1]))
+    if len(several) == 0:
         return np.zeros(marked.shape[1])
-    groups, sizes = np.unique(completions.prefixes, return_counts=True)
-    twins = np.flatnonzero(np.isin(completions.prefixes, groups[sizes > 1]))
-    if len(twins) == 0:
-        return np.zeros(marked.shape[1])
-    order = twins[np.argsort(completions.prefixes[twins], kind="stable")]
-    first = np.flatnonzero(np.diff(completions.prefixes[order], prepend=-1))
+    order = several[np.argsort(groups[several], kind="stable")]
+    first = np.flatnonzero(np.diff(groups[order], prepend=-1))
     sums = np.add.reduceat(marked[order], first, axis=0).astype(np.float64)
     return np.asarray((sums**2 - sums).sum(axis=0), np.float64)
 
@@ -198,11 +242,13 @@ def twin_pairs(marked: NDArray[np.float32], completions: Completions) -> NDArray
 class Persistence:
     """Correlation of a neuron's activity with itself; rows are neurons.
 
-    by_lag: (neurons, lags), between samples of one completion; lag 0 is 1. across: (neurons,),
-    between completions of one cluster.
+    by_lag: (neurons, lags), between samples of one completion; lag 0 is 1. aligned: (neurons,),
+    between samples at the same place of two completions of one text; across: (neurons,), between
+    other samples of two completions of one cluster.
     """
 
     by_lag: NDArray[np.float64]
+    aligned: NDArray[np.float64]
     across: NDArray[np.float64]
 
 
@@ -216,15 +262,22 @@ def persistence(pairs: Pairs, completions: Completions) -> Persistence:
     frequency = pairs.by_lag[:, 0] / n
     variance = frequency * (1 - frequency)
     excess = pairs.by_lag - possible.by_lag * frequency[:, None] ** 2
+    excess_aligned = pairs.aligned - possible.aligned * frequency**2
     excess_across = pairs.across - possible.across * frequency**2
     # Var(mean) / variance = v solves v n^2 = n + twins + sum over other pairs of (correlation + v).
-    n_pairs = possible.by_lag[:, 1:].sum() + possible.across[0]
-    others = (excess[:, 1:].sum(axis=1) + excess_across) / variance
+    n_pairs = possible.by_lag[:, 1:].sum() + possible.aligned[0] + possible.across[0]
+    others = (excess[:, 1:].sum(axis=1) + excess_aligned + excess_across) / variance
     lost = np.maximum(n + possible.twins[0] + others, 0) / (n**2 - n_pairs)
     by_lag = excess / np.maximum(possible.by_lag, 1) / variance[:, None] + lost[:, None]
     by_lag[:, 0] = 1
-    across = excess_across / max(possible.across[0], 1) / variance + lost
-    return Persistence(by_lag, across if possible.across[0] else np.zeros_like(across))
+    aligned, across = (
+        found / max(pairs_there, 1) / variance + lost * (pairs_there > 0)
+        for found, pairs_there in (
+            (excess_aligned, possible.aligned[0]),
+            (excess_across, possible.across[0]),
+        )
+    )
+    return Persistence(by_lag, aligned, across)
 
 
 def design_effects(
@@ -240,6 +293,6 @@ def design_effects(
     the same prefix is 1. Never below 1.
     """
     within = labels.by_lag[:, 1:] @ neurons.by_lag[:, 1:].T
-    across = np.outer(labels.across, neurons.across)
-    pairs = within + across + labels.twins[:, None]
+    between = np.outer(labels.aligned, neurons.aligned) + np.outer(labels.across, neurons.across)
+    pairs = within + between + labels.twins[:, None]
     return np.maximum(1 + pairs / sizes[:, None], 1.0)

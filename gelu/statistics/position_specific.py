@@ -4,20 +4,42 @@ A neuron passes if at some range of positions it is active more, or less, often 
 every range of 1, 2, 4, ... neighbouring positions is tested like a token is (module `enrichment`),
 and the least p-value is multiplied by the number of tests (Bonferroni). The null is that of
 circular shifts within and over completions, so a neuron that merely stays on for a while does not
-pass. How much the position tells is the mutual information (Voita, Ferrando and Nalmpantis 2023,
-*Neurons in Large Language Models: Dead, N-gram, Positional*).
+pass.
+
+Just after the prompt all its completions have read the same tokens, so a neuron that looks a few
+tokens back is active in all of them or in none: at these positions they are one observation, not
+many. One completion of each prompt is therefore tested at a time, and the p-values of these sets
+are combined in a way that holds however they depend (`typical_p_value`). How much the position
+tells is the mutual information (Voita, Ferrando and Nalmpantis 2023, *Neurons in Large Language
+Models: Dead, N-gram, Positional*); it and the ranges are taken from all samples.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import scipy.sparse
 from numpy.typing import NDArray
 
-from gelu.statistics.enrichment import Labels, enriched, one_hot, selective_blocks
-from gelu.statistics.multiple_testing import benjamini_hochberg
+from gelu.statistics.completions import Completions
+from gelu.statistics.enrichment import (
+    Found,
+    Labels,
+    allowing_for_dependence,
+    fisher_found,
+    one_hot,
+    selective_blocks,
+)
+from gelu.statistics.fisher import fisher_p_value
+from gelu.statistics.multiple_testing import (
+    benjamini_hochberg,
+    fewest_together,
+    typical_p_value,
+)
 from gelu.statistics.samples import Samples
+from gelu.statistics.shift_bound import shift_bound
 
 COLUMNS = (
     "neuron_id",
@@ -33,15 +55,26 @@ COLUMNS = (
 )
 # Ranges begin and end at so many places at most, then each end is moved to its best neighbour.
 MOST_BORDERS = 128
+MOST_SETS = 11
+MOST_PROMPTS = 256
 
 
 @dataclass(frozen=True)
 class PositionTests:
-    """What passed, columns as in the file contract; n_tests: neurons tested; n_ranges: for each."""
+    """What passed, columns as in the file contract; n_tests: neurons tested; n_ranges: for each;
+    n_sets: sets of one completion of each prompt. smallest_p: of a neuron that is active at the
+    best tested range and nowhere else; fewest_together: how many of these it takes for any to
+    pass; unattainable: why nothing could pass, whatever the data; too_few: what cannot be found
+    with so few prompts, and how many it takes, None where there are enough."""
 
     table: pd.DataFrame
     n_tests: int
     n_ranges: int
+    n_sets: int = 0
+    smallest_p: float | None = None
+    fewest_together: int = 1
+    unattainable: str | None = None
+    too_few: str | None = None
 
 
 def position_specific_neurons(
@@ -58,17 +91,27 @@ def position_specific_neurons(
     if ranges.shape[0] == 0:
         samples.skipped["position-specific neurons"] = "all samples have the same position"
         return PositionTests(pd.DataFrame(columns=list(COLUMNS)), 0, 0)
-    neurons, p_values = _p_values(samples, ranges, fdr)
+    sets = samples.completions.one_of_each_text(MOST_SETS)
+    if len(sets[0]) < 2:
+        reason = "all completions are of one prompt, and share the tokens just after it"
+        return PositionTests(
+            pd.DataFrame(columns=list(COLUMNS)), 0, 0, unattainable=f"{reason}; use more prompts"
+        )
     counts = samples.activations.counts()
     n_tests = int(((counts > 0) & (counts < len(samples))).sum())
-    q_values = benjamini_hochberg(p_values, n_tests)
-    passed = q_values <= fdr
-    table = _describe(samples, positions, neurons[passed], counts)
-    table["mi_bits"] = information[neurons[passed]]
-    table["p_value"], table["q_value"] = p_values[passed], q_values[passed]
+    by_set = [_p_values(samples, positions, ranges, chosen, fdr) for chosen in sets]
+    p_values = typical_p_value(np.array(by_set))
+    neurons = np.flatnonzero(p_values <= fdr)
+    q_values = benjamini_hochberg(p_values[neurons], n_tests)
+    passed = neurons[q_values <= fdr]
+    table = _describe(samples, positions, passed, counts)
+    table["mi_bits"] = information[passed]
+    table["p_value"], table["q_value"] = p_values[passed], q_values[q_values <= fdr]
     order = np.lexsort((table["neuron_id"], -table["mi_bits"]))
     table = table[list(COLUMNS)].iloc[order].reset_index(drop=True)
-    return PositionTests(table, n_tests, ranges.shape[0])
+    n_all = _n_all_ranges(len(np.unique(positions)))
+    limits = _limits(samples.completions, ranges, n_all, sets[0], n_tests, fdr)
+    return PositionTests(table, n_tests, ranges.shape[0], len(sets), **limits)
 
 
 def ranges_to_test(positions: NDArray[np.int64]) -> scipy.sparse.csr_array:
@@ -94,18 +137,146 @@ def ranges_to_test(positions: NDArray[np.int64]) -> scipy.sparse.csr_array:
 
 
 def _p_values(
-    samples: Samples, ranges: scipy.sparse.csr_array, fdr: float
-) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Return (neurons, p-values) of those that come out at `fdr` or less."""
-    labels = Labels.from_indicator(ranges, samples.completions)
-    n_looks = 2 * len(labels)  # at every range, for more activity and for less
-    best = np.ones(samples.activations.n_neurons)
-    for neurons, active in selective_blocks(samples.activations):
+    samples: Samples,
+    positions: NDArray[np.int64],
+    ranges: scipy.sparse.csr_array,
+    chosen: NDArray[np.int64],
+    fdr: float,
+) -> NDArray[np.float64]:
+    """Return each neuron's p-value in some completions, one of each prompt, (neurons,).
+
+    Those above `fdr` count as 1.
+    """
+    activations, completions = samples.activations, samples.completions
+    rows = np.flatnonzero(np.isin(completions.of_samples(), chosen))
+    own, alone = _inside(ranges, rows), completions.taken(chosen)
+    best = np.ones(activations.n_neurons)
+    if own.shape[0] == 0:
+        return best
+    labels = Labels.from_indicator(own, alone, by_place=False)
+    n_looks = 2 * ranges.shape[0]  # at every range, for more activity and for less
+    for neurons, active in selective_blocks(activations.taken(rows)):
         for shown in (active, ~active):
-            found = enriched(labels, shown, samples.completions, fdr / n_looks)
+            n_active = shown.sum(axis=0, dtype=np.int64)
+            counts = labels.counts(shown)
+            found = fisher_found(counts, labels.sizes, n_active, len(rows), fdr / n_looks)
+            likely = np.unique(found.neuron)
+            found = allowing_for_dependence(labels, shown, alone, found, fdr / n_looks)
             np.minimum.at(best, neurons[found.neuron], found.p_value * n_looks)
-    passed = np.flatnonzero(best <= fdr)
-    return passed, best[passed]
+            bounds = _best_range_p_values(positions[rows], shown[:, likely], alone)
+            best[neurons[likely]] = np.minimum(best[neurons[likely]], bounds)
+    return best
+
+
+def _best_range_p_values(
+    positions: NDArray[np.int64], active: NDArray[np.bool_], completions: Completions
+) -> NDArray[np.float64]:
+    """Return each neuron's p-value at the range that it goes with best, (neurons,), times the
+    number of all ranges.
+
+    Counts divided by a design effect see trends and loose ranges; the bound of `shift_bound` sees
+    a range that few prompts keep to exactly. Both are of circular shifts.
+    """
+    if active.shape[1] == 0:
+        return np.empty(0)
+    distinct, codes = np.unique(positions, return_inverse=True)
+    both = np.asarray(one_hot(codes, len(distinct)) @ active.astype(np.float32), np.int64)
+    counts = active.sum(axis=0, dtype=np.int64)
+    first, end = best_ranges(both, np.bincount(codes), counts)
+    inside = (codes[:, None] >= first) & (codes[:, None] < end)
+    sizes = inside.sum(axis=0, dtype=np.int64)
+    n_both = (inside & active).sum(axis=0, dtype=np.int64)
+    exact = fisher_p_value(n_both, sizes, counts, len(codes))
+    p_value = np.maximum(exact, shift_bound(inside, active, completions))
+    return np.minimum(p_value * _n_all_ranges(len(distinct)), 1.0)
+
+
+def _n_all_ranges(n_positions: int) -> int:
+    """Return how many ranges there are, for more activity and for less."""
+    return n_positions * (n_positions + 1)
+
+
+def _inside(ranges: scipy.sparse.csr_array, rows: NDArray[np.int64]) -> scipy.sparse.csr_array:
+    """Return the ranges in these samples alone, without those that have none or all of them."""
+    own = scipy.sparse.csr_array(ranges[:, rows])
+    sizes = own.sum(axis=1)
+    return own[(sizes > 0) & (sizes < len(rows))]
+
+
+def _limits(
+    completions: Completions,
+    ranges: scipy.sparse.csr_array,
+    n_all_ranges: int,
+    chosen: NDArray[np.int64],
+    n_tests: int,
+    fdr: float,
+) -> dict[str, Any]:
+    """Return what these prompts could show at all, as in `PositionTests`."""
+
+    def together(p_value: float) -> int:
+        return fewest_together(p_value, n_tests, fdr)
+
+    def enough(n_prompts: int) -> bool:
+        ideal = _ideal_p_values(completions, ranges, n_all_ranges, np.resize(chosen, n_prompts))
+        return together(float(ideal.max())) == 1
+
+    ideal = _ideal_p_values(completions, ranges, n_all_ranges, chosen)
+    smallest, largest = float(ideal.min()), float(ideal.max())
+    limits = {"smallest_p": smallest, "fewest_together": together(smallest)}
+    if together(largest) == 1:
+        return limits
+    needed = _fewest(enough, len(chosen), MOST_PROMPTS)
+    few = (
+        f"with {len(chosen):,} prompts of different texts a neuron that is active at one range of "
+        f"positions and nowhere else has a p-value of {smallest:.2g} to {largest:.2g}, by the "
+        f"range, among {n_tests:,} tests; for any range to pass it takes "
+        + (f"about {needed:,} prompts" if needed else f"more than {MOST_PROMPTS:,} prompts")
+    )
+    impossible = together(smallest) > n_tests
+    return limits | {"too_few": few, "unattainable": few if impossible else None}
+
+
+def _ideal_p_values(
+    completions: Completions,
+    ranges: scipy.sparse.csr_array,
+    n_all_ranges: int,
+    chosen: NDArray[np.int64],
+) -> NDArray[np.float64]:
+    """Return the p-values of neurons active at a tested range alone, in these completions.
+
+    chosen: (c,), may name a completion several times. Of the ranges that all of them cover, one of
+    each width is tried.
+    """
+    starts, lengths = completions.starts()[chosen], completions.lengths[chosen]
+    rows = np.concatenate([start + np.arange(n) for start, n in zip(starts, lengths, strict=True)])
+    own = _inside(ranges, rows)
+    alone = Completions(lengths, np.arange(len(chosen)))
+    covered = (own @ one_hot(alone.of_samples(), len(chosen)).T).toarray() > 0
+    own = own[covered.all(axis=1)]
+    if own.shape[0] == 0:
+        return np.ones(1)
+    sizes = np.asarray(own.sum(axis=1), np.int64)
+    tried = np.unique(np.round(np.log2(sizes) * 2), return_index=True)[1]
+    own, sizes, numbers = own[tried], sizes[tried], np.arange(len(tried))
+    labels = Labels.from_indicator(own, alone, by_place=False)
+    ideal = Found(numbers, numbers, sizes, fisher_p_value(sizes, sizes, sizes, len(rows)))
+    active = own.toarray().T.astype(bool)
+    spread = allowing_for_dependence(labels, active, alone, ideal, 1.0).p_value
+    bound = np.maximum(ideal.p_value, shift_bound(active, active, alone))
+    return np.minimum(np.minimum(spread * 2 * ranges.shape[0], bound * n_all_ranges), 1.0)
+
+
+def _fewest(enough: Callable[[int], bool], too_few: int, most: int) -> int | None:
+    """Return the least number above `too_few` that is enough, None beyond `most`."""
+    low, high = too_few, 2 * too_few
+    while not enough(high):
+        low, high = high, 2 * high
+        if high > most:
+            return None
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if enough(middle) else (middle, high)
+    return high
 
 
 def _describe(

@@ -1,6 +1,13 @@
-"""Neurons that are active with a token and not without it."""
+"""Neurons that are active with a token more often than without it, and neurons that are mostly
+active but silent with it.
 
-from dataclasses import dataclass
+Tokens of few samples can hardly pass, whatever the data: a neuron that is active at these alone has
+the least p-value that a token can reach. Pairs of a token and a neuron that could not pass are not
+tested (module `family`), which leaves more room for the others.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -10,9 +17,12 @@ from numpy.typing import NDArray
 from gelu.packed import PackedActivations
 from gelu.statistics.completions import Completions
 from gelu.statistics.enrichment import Found, Labels, enriched, one_hot, selective_blocks
+from gelu.statistics.family import Family, least_p_values, mostly_active, samples_needed
 from gelu.statistics.multiple_testing import benjamini_hochberg
 from gelu.statistics.samples import ROLES, Role, Samples, TokenLabels
 
+Direction = Literal["active", "silent"]
+DIRECTIONS: tuple[Direction, ...] = ("active", "silent")
 COLUMNS = (
     "role",
     "token",
@@ -29,16 +39,32 @@ COLUMNS = (
     "log_odds",
     "p_value",
     "q_value",
+    "direction",
+    "n_prompts",
 )
+# A neuron counts as silent for a token if it is active in at most this share of its samples.
+SILENT = 0.1
 
 
 @dataclass(frozen=True)
 class TokenTests:
-    """What passed, columns as in the file contract, and how many tests were done in each role."""
+    """The strongest of what passed, columns as in the file contract.
+
+    n_tests: tests done in each role; n_tokens: tokens tested in each; n_passed: pairs that passed
+    in each direction, those that are too weak for the table included; unattainable: why nothing
+    could pass, whatever the data.
+    """
 
     table: pd.DataFrame
     n_tests: dict[str, int]
     n_tokens: dict[str, int]
+    n_passed: dict[Direction, int]
+    unattainable: str | None = None
+
+    @property
+    def n_left_out(self) -> int:
+        """Pairs that passed and are too weak for the table."""
+        return sum(self.n_passed.values()) - len(self.table)
 
 
 @dataclass(frozen=True)
@@ -48,53 +74,147 @@ class _Tested:
     roles: list[Role]
     tokens: list[int]
 
+    def taken(self, rows: NDArray[np.int64]) -> "_Tested":
+        return _Tested([self.roles[row] for row in rows], [self.tokens[row] for row in rows])
 
-def token_specific_neurons(samples: Samples, min_token_count: int, fdr: float) -> TokenTests:
+    def by_role(self, numbers: NDArray[np.integer | np.bool_]) -> dict[str, int]:
+        """Return the sum of a number of each label over each role's labels."""
+        roles = np.array(self.roles, object)
+        return {role: int(numbers[roles == role].sum()) for role in ROLES}
+
+
+def token_specific_neurons(
+    samples: Samples,
+    min_token_count: int,
+    fdr: float,
+    min_phi: float = 0.0,
+    top_per_token: int | None = None,
+) -> TokenTests:
     """Test every token that has `min_token_count` samples, in each role, with every neuron.
 
-    Neurons that are never or always active cannot be tested and are left out. The false-discovery
-    rate `fdr` holds over all tests of both roles together, and within each role. Ordered by role,
-    token by token with the strongest (phi) first, strongest neuron first.
+    Neurons that are never or always active cannot be tested and are left out, and so are pairs
+    that could not pass. The false-discovery rate `fdr` holds over all tests of both roles together,
+    and within each role. min_phi, top_per_token: of what passed the table keeps active pairs with a
+    phi of so much or more, silent ones whatever their phi, and so many of each token and direction.
+    A pair passes as silent only if the neuron is active in at most `SILENT` of the token's samples.
+    Ordered by role, active before silent, token by token with the strongest (|phi|) first,
+    strongest neuron first.
     """
     labels = {role: samples.tokens(role) for role in ROLES}
     tested, indicator = _labels_to_test(labels, len(samples), min_token_count)
     counts = samples.activations.counts()
-    n_selective = int(((counts > 0) & (counts < len(samples))).sum())
-    n_tokens: dict[str, int] = {role: tested.roles.count(role) for role in ROLES}
-    n_tests = {role: count * n_selective for role, count in n_tokens.items()}
-    _name_untested(samples, n_tokens, min_token_count)
-    if sum(n_tests.values()) == 0:
-        return TokenTests(pd.DataFrame(columns=list(COLUMNS)), n_tests, n_tokens)
+    selective = counts[(counts > 0) & (counts < len(samples))]
+    _name_untested(samples, tested, min_token_count)
+    none = np.zeros(len(tested.roles), np.int64)
+    nothing = TokenTests(
+        pd.DataFrame(columns=list(COLUMNS)),
+        tested.by_role(none),
+        tested.by_role(none),
+        dict.fromkeys(DIRECTIONS, 0),
+    )
+    if len(none) == 0 or len(selective) == 0:
+        return nothing
     measured = Labels.from_indicator(indicator, samples.completions)
-    found = find_enriched(measured, samples.activations, samples.completions, fdr)
-    q_values = _q_values(found, tested, n_tests)
-    table = _describe(samples, labels, tested, measured, counts, found, q_values)
-    return TokenTests(table[table["q_value"] <= fdr].reset_index(drop=True), n_tests, n_tokens)
+    least = least_p_values(measured, samples.completions)
+    family = Family.of(measured.sizes, least, selective, len(samples), fdr)
+    n_tests, n_tokens = tested.by_role(family.n_tests), tested.by_role(family.n_tests > 0)
+    if family.n_tests.sum() == 0:
+        return replace(
+            nothing, unattainable=_too_few(measured, least, samples, len(selective), fdr)
+        )
+    found = _found(samples, measured, family, counts, fdr)
+    table = _with_q_values(_describe(samples, labels, tested, measured, counts, *found), n_tests)
+    table = table[(table["q_value"] <= fdr) & _shows_its_direction(table)]
+    n_passed = {each: int((table["direction"] == each).sum()) for each in DIRECTIONS}
+    strongest = _strongest(table, min_phi, top_per_token)
+    return TokenTests(strongest, n_tests, n_tokens, n_passed)
 
 
-def find_enriched(
-    labels: Labels, activations: PackedActivations, completions: Completions, alpha: float
-) -> Found:
-    """Return the tests of all labels and selective neurons that come out at `alpha` or less."""
-    return Found.joined(
-        [
-            enriched(labels, active, completions, alpha).with_neurons(neurons)
-            for neurons, active in selective_blocks(activations)
-        ]
+def _found(
+    samples: Samples,
+    measured: Labels,
+    family: Family,
+    counts: NDArray[np.int64],
+    alpha: float,
+) -> tuple[Found, NDArray[np.bool_]]:
+    """Return (the tests that come out at `alpha` or less, which of them are of silence)."""
+    kept = np.flatnonzero(family.n_tests)
+    parts, silent = [], []
+    for direction in DIRECTIONS:
+        found = find_enriched(
+            measured.taken(kept), samples.activations, samples.completions, alpha, direction
+        )
+        label, is_silent = kept[found.label], direction == "silent"
+        n_active = counts[found.neuron]
+        n_shown = len(samples) - n_active if is_silent else n_active
+        possible = np.flatnonzero(family.could_pass(label, n_shown))
+        n_both = measured.sizes[label] - found.n_both if is_silent else found.n_both
+        chosen = Found(label, found.neuron, n_both, found.p_value).taken(possible)
+        parts.append(chosen)
+        silent.append(np.full(len(possible), is_silent))
+    return Found.joined(parts), np.concatenate(silent)
+
+
+def _too_few(
+    measured: Labels, least: NDArray[np.float64], samples: Samples, n_neurons: int, fdr: float
+) -> str:
+    best = int(np.argmin(least))
+    needed = samples_needed(len(samples), n_neurons, fdr)
+    return (
+        f"a neuron that is active with one token and never else would have a p-value of "
+        f"{least[best]:.2g} at best, for a token of {measured.sizes[best]:,} samples; among "
+        f"{n_neurons:,} neurons a token needs {needed:,} samples at least, more where they stand "
+        "in few completions or prompts"
     )
 
 
-def _q_values(found: Found, tested: _Tested, n_tests: dict[str, int]) -> NDArray[np.float64]:
-    """Return the larger q-value of both roles' tests together and of the role's own.
+def find_enriched(
+    labels: Labels,
+    activations: PackedActivations,
+    completions: Completions,
+    alpha: float,
+    direction: Direction = "active",
+) -> Found:
+    """Return the tests of all labels and selective neurons that come out at `alpha` or less.
+
+    direction: `silent` tests whether neurons that are mostly active are so less often; n_both then
+    counts the label's samples in which they are not.
+    """
+    parts = []
+    for neurons, active in selective_blocks(activations):
+        if direction == "silent":
+            usual = mostly_active(active.sum(axis=0), len(active))
+            found = enriched(labels, ~active[:, usual], completions, alpha)
+            parts.append(found.with_neurons(neurons[usual]))
+        else:
+            parts.append(enriched(labels, active, completions, alpha).with_neurons(neurons))
+    return Found.joined(parts)
+
+
+def _with_q_values(table: pd.DataFrame, n_tests: dict[str, int]) -> pd.DataFrame:
+    """Add the larger q-value of both roles' tests together and of the role's own.
 
     Findings in one role would else make room for false ones in the other.
     """
-    q_values = benjamini_hochberg(found.p_value, sum(n_tests.values()))
-    roles = np.array(tested.roles)[found.label]
+    p_values, roles = table["p_value"].to_numpy(), table["role"].to_numpy()
+    q_values = benjamini_hochberg(p_values, sum(n_tests.values()))
     for role, count in n_tests.items():
         own = roles == role
-        q_values[own] = np.maximum(q_values[own], benjamini_hochberg(found.p_value[own], count))
-    return q_values
+        q_values[own] = np.maximum(q_values[own], benjamini_hochberg(p_values[own], count))
+    return table.assign(q_value=q_values)[list(COLUMNS)]
+
+
+def _shows_its_direction(table: pd.DataFrame) -> pd.Series:
+    return (table["direction"] == "active") | (table["recall"] <= SILENT)
+
+
+def _strongest(table: pd.DataFrame, min_phi: float, top_per_token: int | None) -> pd.DataFrame:
+    table = table[(table["direction"] == "silent") | (table["phi"] >= min_phi)]
+    if top_per_token is not None:
+        tokens = [table["role"], table["direction"], table["token_id"], table["token"]]
+        rank = table.groupby(tokens, dropna=False, sort=False).cumcount()
+        table = table[rank < top_per_token]
+    return table.reset_index(drop=True)
 
 
 def _labels_to_test(
@@ -116,9 +236,9 @@ def _labels_to_test(
     return tested, scipy.sparse.csr_array(scipy.sparse.vstack(blocks))
 
 
-def _name_untested(samples: Samples, n_tokens: dict[str, int], min_token_count: int) -> None:
-    for role, count in n_tokens.items():
-        if count == 0 and f"{role} tokens" not in samples.skipped:
+def _name_untested(samples: Samples, tested: _Tested, min_token_count: int) -> None:
+    for role in ROLES:
+        if role not in tested.roles and f"{role} tokens" not in samples.skipped:
             samples.skipped[f"neurons specific to {role} tokens"] = (
                 f"no {role} token has {min_token_count} samples or more and samples without it"
             )
@@ -131,8 +251,9 @@ def _describe(
     measured: Labels,
     counts: NDArray[np.int64],
     found: Found,
-    q_values: NDArray[np.float64],
+    silent: NDArray[np.bool_],
 ) -> pd.DataFrame:
+    """Return the table but for the q-values, in its order."""
     texts = [_text(labels[role], token) for role, token in _zip(tested)]
     ids = [_id(labels[role], token) for role, token in _zip(tested)]
     table = pd.DataFrame(
@@ -147,14 +268,22 @@ def _describe(
                 found.n_both, measured.sizes[found.label], counts[found.neuron], len(samples)
             ),
             "p_value": found.p_value,
-            "q_value": q_values,
-        },
-        columns=list(COLUMNS),
+            "direction": np.where(silent, "silent", "active").astype(object),
+            "n_prompts": _prompts_of_labels(measured, samples.completions)[found.label],
+        }
     )
-    best = -pd.Series(table["phi"]).groupby(found.label).transform("max").to_numpy()
+    strength = table["phi"].abs()
+    best = -strength.groupby([found.label, silent]).transform("max").to_numpy()
     later_role = (table["role"] == "context").to_numpy()
-    order = np.lexsort((found.neuron, -table["phi"], found.label, best, later_role))
+    order = np.lexsort((found.neuron, -strength, found.label, best, silent, later_role))
     return table.iloc[order]
+
+
+def _prompts_of_labels(measured: Labels, completions: Completions) -> NDArray[np.int64]:
+    """Return under how many prompts of different texts each label has samples, (labels,)."""
+    texts = completions.unit_texts()
+    by_text = (measured.sums @ one_hot(texts, int(texts.max()) + 1).T).toarray() > 0
+    return np.asarray(by_text.sum(axis=1), np.int64)
 
 
 def _zip(tested: _Tested) -> "zip[tuple[Role, int]]":
