@@ -33,7 +33,8 @@ COLUMNS = {
     "sample_similarities.csv": "prompt_idx,input_text,sample_a,sample_b,jaccard,intersection,union",
     "prompt_similarities.csv": "prompt_a,prompt_b,n_pairs,mean_jaccard,mean_jaccard_by_token",
     "consistent_neurons.csv": "prompt_idx,input_text,neuron_id,layer,dimension,n_samples,"
-    "frequency_this_prompt,frequency_other_prompts,q_value",
+    "frequency_this_prompt,frequency_other_prompts,q_value,passes,p_value,"
+    "token_share_this_prompt,token_share_other_prompts",
     "token_across_prompts.csv": "token,token_id,n_prompts,n_samples,"
     "jaccard_same_token_other_prompt,jaccard_same_prompt_other_token,p_value,q_value",
 }
