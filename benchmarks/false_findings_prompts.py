@@ -2,13 +2,17 @@
 
 Example:
   python benchmarks/false_findings_prompts.py --sets 50
+  python benchmarks/false_findings_prompts.py --sets 20 --dataset_dir dataset
 
-Datasets without a model (`prompt_worlds.py`), so many of each kind and design. First neurons
-consistent within a prompt, at a false-discovery rate of 5 %; then, where prompts have no effect and
-tokens are drawn independently of all neurons, tokens across prompts and the permutation test of
-completions. Columns: rows that pass and false ones among them, mean over sets; the mean share of
-false rows (0 where none passes), which is to stay below 5 %; the share of sets with a false row;
-the share of planted rows that is found.
+With --dataset_dir, of what generate_activation_dataset.py wrote: how many neurons pass as
+consistent within a prompt, and how many with its completions dealt out to the prompts anew.
+
+Otherwise datasets without a model (`prompt_worlds.py`), so many of each kind and design. First
+neurons consistent within a prompt, at a false-discovery rate of 5 %; then, where prompts have no
+effect and tokens are drawn independently of all neurons, tokens across prompts and the permutation
+test of completions. Columns: rows that pass and false ones among them, mean over sets; the mean
+share of false rows (0 where none passes), which is to stay below 5 %; the share of sets with a
+false row; the share of true rows that is found.
 """
 
 import argparse
@@ -29,7 +33,12 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--sets", type=int, default=50, help="datasets of each kind and design")
+    parser.add_argument("--dataset_dir", help="a dataset's folder, to deal its completions anew")
+    parser.add_argument("--model_type", default="gpt2-demo", help="that wrote it")
     arguments = parser.parse_args()
+    if arguments.dataset_dir:
+        _print_dealt(arguments.dataset_dir, arguments.model_type, arguments.sets)
+        return
     from benchmarks.measuring import report, table
     from benchmarks.prompt_worlds import Shape
 
@@ -40,6 +49,32 @@ def main() -> None:
     lines = list(consistency_lines(designs, arguments.sets))
     lines += list(other_lines(arguments.sets))
     report("False findings about prompts", table(columns, lines))
+
+
+def _print_dealt(dataset_dir: str, model: str, n_sets: int) -> None:
+    import numpy as np
+
+    from gelu.folder_samples import read_folder
+    from gelu.statistics.consistent_neurons import consistent_neurons
+
+    samples = read_folder(dataset_dir, model).samples
+    as_written = consistent_neurons(samples, FDR)
+    print(f"as written: {as_written.n_passed:,} of {as_written.n_tests:,} tests pass")
+    dealt = (_dealt(samples, np.random.default_rng(seed)) for seed in range(n_sets))
+    passed = [consistent_neurons(one, FDR).n_passed for one in dealt]
+    print(f"dealt anew: {sum(map(bool, passed))} of {n_sets} sets have any; rows: {passed}")
+
+
+def _dealt(samples: Any, rng: Any) -> Any:
+    """Return the samples with every completion under the prompt and number of another one."""
+    from gelu.statistics.samples import arrange
+
+    completions, table = samples.completions, samples.table.copy()
+    order = rng.permutation(len(completions.lengths))
+    rows = completions.starts()[order][completions.of_samples()]
+    columns = ["prompt_idx", "input_text", "prompt_sample_idx"]
+    table[columns] = table[columns].iloc[rows].reset_index(drop=True)
+    return arrange(table, samples.activations, samples.geometry)
 
 
 def consistency_lines(designs: Any, n_sets: int) -> Iterator[list[str]]:

@@ -51,8 +51,8 @@ def test_of_high_scores_fewer_levels_are_told_apart_in_order() -> None:
         assert (np.diff(found) >= 0).all() and (np.diff(found) <= 1).all()
 
 
-MEASURES = ("n_samples", "frequency_this_prompt", "frequency_other_prompts")
-MEASURES += ("token_share_this_prompt", "token_share_other_prompts")
+MEASURES = ["n_samples", "frequency_this_prompt", "frequency_other_prompts"]
+MEASURES += ["token_share_this_prompt", "token_share_other_prompts"]
 SIZES, LENGTH = [4, 3, 3, 1], 6
 
 

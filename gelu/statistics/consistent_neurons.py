@@ -86,13 +86,14 @@ def consistent_neurons(samples: Samples, fdr: float) -> Consistency:
 
 @dataclass(frozen=True)
 class _Comparison:
-    """Prompts tested against all of `completions`, (c,), over the first `length` tokens of each.
+    """Prompts tested against c completions, over the first `length` tokens of each.
 
-    of: (c,), the unit of each; tested: (T,), the units to test; sizes: (T,), completions of each.
+    tokens: (c, n), 1 for these tokens of each; of: (c,), its unit; tested: (T,), the units to test;
+    sizes: (T,), completions of each.
     """
 
     length: int
-    completions: NDArray[np.int64]
+    tokens: csr_array
     of: NDArray[np.int64]
     tested: NDArray[np.int64]
     sizes: NDArray[np.int64]
@@ -107,13 +108,13 @@ class _Design:
     """Which completions are compared with which.
 
     units: (C,), the prompt of each completion, those of equal text taken together, 0..U-1; member:
-    (U, C), 1 for a unit's completions; lengths, starts: (C,), tokens and first row of each.
+    (U, C), 1 for a unit's completions; lengths: (C,), tokens of each; tokens: (C, n), 1 for these.
     """
 
     units: NDArray[np.int64]
     member: csr_array
     lengths: NDArray[np.int64]
-    starts: NDArray[np.int64]
+    tokens: csr_array
     comparisons: list[_Comparison]
 
     @classmethod
@@ -121,7 +122,8 @@ class _Design:
         units, completions = samples.prompt_units(), samples.completions
         member = one_hot(units, int(units.max()) + 1)
         comparisons = _comparisons(samples, units)
-        return cls(units, member, completions.lengths, completions.starts(), comparisons)
+        tokens = one_hot(completions.of_samples(), len(units))
+        return cls(units, member, completions.lengths, tokens, comparisons)
 
     def sizes(self) -> NDArray[np.int64]:
         """Return how many completions each unit has, (U,)."""
@@ -159,7 +161,12 @@ def _comparison(
     kept = kept[earlier < MOST_TESTED]
     sizes = np.bincount(units[kept], minlength=int(units.max()) + 1)
     tested = np.array([unit for unit in wanted if 2 <= sizes[unit] < len(kept)], np.int64)
-    return _Comparison(length, kept, units[kept], tested, sizes[tested])
+    place = np.full(len(units), -1)
+    place[kept] = np.arange(len(kept))
+    of_samples = samples.completions.of_samples()
+    early = np.arange(len(samples)) - samples.completions.starts()[of_samples] < length
+    tokens = one_hot(np.where(early, place[of_samples], -1), len(kept))
+    return _Comparison(length, tokens, units[kept], tested, sizes[tested])
 
 
 @dataclass(frozen=True)
@@ -213,8 +220,10 @@ def _found(samples: Samples, design: _Design) -> _Found:
     most = max(LEAST_ROWS_OF_PROMPT, MOST_ROWS // len(design.sizes()))
     parts, p_values, n_rows, n_tests, n_neurons = [], [], 0, 0, 0
     for first, active in samples.activations.neuron_blocks():
-        tests = _p_values(active, design)
-        rows = _rows(active, first, tests, design)
+        marks = active.astype(np.float32)  # holds whole numbers up to 2**24 exactly
+        counts = np.asarray(design.tokens @ marks, np.int64)
+        tests = _p_values(marks, counts, design)
+        rows = _rows(counts, first, tests, design)
         parts.append(rows.strongest(most))
         p_values.append(rows.p_value[np.isfinite(rows.p_value)])
         n_rows += len(rows.unit)
@@ -224,16 +233,14 @@ def _found(samples: Samples, design: _Design) -> _Found:
     return _Found(kept, np.concatenate(p_values), n_rows, n_tests, n_neurons)
 
 
-def _counts(active: NDArray[np.bool_], starts: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return how many tokens of each completion each neuron is active at, (C, neurons)."""
-    return np.add.reduceat(active, starts, axis=0, dtype=np.int64)
-
-
 def _rows(
-    active: NDArray[np.bool_], first: int, tests: NDArray[np.float64], design: _Design
+    counts: NDArray[np.int64], first: int, tests: NDArray[np.float64], design: _Design
 ) -> _Rows:
-    """Return the rows of a block of neurons, `first` the id of its first; tests: (U, neurons)."""
-    counts, sizes = _counts(active, design.starts), design.sizes()
+    """Return the rows of a block of neurons, `first` the id of its first.
+
+    counts: (C, neurons), active tokens of each completion; tests: (U, neurons), p-values.
+    """
+    sizes = design.sizes()
     ever = design.member @ (counts > 0).astype(np.float32)
     tokens, n_tokens = design.member @ counts, design.member @ design.lengths
     unit, neuron = np.nonzero((ever == sizes[:, None]) & (ever.sum(axis=0) < len(counts)))
@@ -249,14 +256,17 @@ def _rows(
     )
 
 
-def _p_values(active: NDArray[np.bool_], design: _Design) -> NDArray[np.float64]:
-    """Return the p-value of each unit and neuron of a block, (U, neurons); NaN: no test."""
-    result = np.full((len(design.sizes()), active.shape[1]), np.nan)
-    lacking = ~(_counts(active, design.starts) > 0).all(axis=0)
+def _p_values(
+    marks: NDArray[np.float32], counts: NDArray[np.int64], design: _Design
+) -> NDArray[np.float64]:
+    """Return the p-value of each unit and neuron of a block, (U, neurons); NaN: no test.
+
+    marks: (n, neurons), 1 where active; counts: (C, neurons), their sums over whole completions.
+    """
+    result = np.full((len(design.sizes()), marks.shape[1]), np.nan)
+    lacking = ~(counts > 0).all(axis=0)
     for comparison in design.comparisons:
-        rows = design.starts[comparison.completions][:, None] + np.arange(comparison.length)
-        starts = np.arange(len(rows)) * comparison.length
-        counts = _counts(active[rows.ravel()], starts)
+        counts = np.asarray(comparison.tokens @ marks, np.int64)
         n_active = (counts > 0).sum(axis=0)
         some = (n_active >= comparison.sizes.min()) & (n_active < len(counts))
         chosen = np.flatnonzero(some & lacking)
