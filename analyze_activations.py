@@ -24,11 +24,15 @@ position_specific   neurons whose activity depends on the absolute position, wit
                     goes with best, tested on one completion of each prompt at a time.
 similarities        Jaccard indices of completions within prompts and between them; the p-value, in
                     the summary, is of a permutation test over completions.
-consistent_neurons  neurons active in all completions of a prompt, in fewer of the others.
+consistent_neurons  neurons active in all completions of a prompt and in fewer of the others, most
+                    telling first, whether or not they pass (column passes). The p-value is the
+                    exact share of all ways to deal completions to the prompt anew that give it as
+                    many active tokens, in every completion some.
 token_across_prompts  a token's neurons under one prompt and under others.
 token_clusters      samples grouped by k-means in the space of principal components, laid out in
                     the plane by t-SNE.
-Of each family of tests, what is reported has a q-value (Benjamini and Hochberg) of --fdr at most.
+Of each family of tests, what passes has a q-value (Benjamini and Hochberg) of --fdr at most. Where
+nothing could pass, whatever the data, that is said, and what would be needed.
 {m}_analysis_summary.json holds the headline numbers, the tests, and what was skipped and why.
 """
 
@@ -283,8 +287,8 @@ def _write_tables(files: "Artifacts", analysis: "Analysis") -> list[Path]:
         artifacts.POSITION_SPECIFIC: analysis.positions.table,
         artifacts.SAMPLE_SIMILARITIES: analysis.prompts.samples,
         artifacts.PROMPT_SIMILARITIES: analysis.prompts.prompts,
-        artifacts.CONSISTENT_NEURONS: analysis.prompts.consistent,
-        artifacts.TOKEN_ACROSS_PROMPTS: analysis.across,
+        artifacts.CONSISTENT_NEURONS: analysis.prompts.consistent.table,
+        artifacts.TOKEN_ACROSS_PROMPTS: analysis.across.table,
     }
     return [
         artifacts.write_table(files.path(ending), table, files.csv_safe)
@@ -307,9 +311,18 @@ def _print_headline(summary: dict[str, Any]) -> None:
             if "n_tests" in test
             else f"p = {test['p_value']:.2g}"
         )
-        print(f"{test['what']}: {result}")
+        print(f"{test['what']}: {result}{_limits(test)}")
     for what, why in summary["skipped"].items():
         print(f"not computed: {what}: {why}")
+
+
+def _limits(test: dict[str, Any]) -> str:
+    """Return what an empty result means, where it could not have been otherwise."""
+    if test.get("unattainable"):
+        return f"; nothing could pass: {test['unattainable']}"
+    if test.get("n_passed") == 0 and test.get("fewest_together", 1) > 1:
+        return f"; none passes unless {test['fewest_together']:,} do"
+    return ""
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from gelu.statistics.position_specific import PositionTests, position_specific_n
 from gelu.statistics.prompt_comparison import PromptComparison, compare_prompts
 from gelu.statistics.samples import Samples
 from gelu.statistics.token_specific import TokenTests, token_specific_neurons
-from gelu.statistics.tokens_across_prompts import tokens_across_prompts
+from gelu.statistics.tokens_across_prompts import AcrossPrompts, tokens_across_prompts
 
 STEPS = 6
 
@@ -53,7 +53,7 @@ class Analysis:
     positions: PositionTests
     activity: PositionActivity | None
     prompts: PromptComparison
-    across: pd.DataFrame
+    across: AcrossPrompts
 
 
 def analyse(samples: Samples, settings: Settings, done: Callable[[], object]) -> Analysis:
@@ -79,7 +79,7 @@ def analyse(samples: Samples, settings: Settings, done: Callable[[], object]) ->
     done()
     prompts = compare_prompts(samples, settings.fdr, settings.seed)
     done()
-    across = tokens_across_prompts(samples, settings.seed)
+    across = tokens_across_prompts(samples, settings.fdr, settings.seed)
     done()
     clusters = cluster_samples(samples, settings.n_clusters, settings.seed)
     done()

@@ -13,6 +13,7 @@ from gelu.plots.positions import position_heatmap_figure
 from gelu.plots.similarities import similarities_figure
 from gelu.plots.tokens import token_specific_figure
 from gelu.report import Picture, Section, Table, report_html
+from gelu.statistics.consistent_neurons import Consistency
 from gelu.statistics.samples import Samples
 
 ROWS_SHOWN = 15
@@ -113,7 +114,7 @@ def _intro(model: str, summary: Mapping[str, Any]) -> list[str]:
         f"{found['token-specific neurons']:,} pairs of a token and a neuron that is specific to "
         f"it; {found['position-specific neurons']:,} neurons specific to positions; "
         f"{found['neurons consistent within a prompt']:,} pairs of a prompt and a neuron that all "
-        "its completions share and others have less.",
+        "its completions share and others have less, beyond chance.",
     ]
 
 
@@ -209,8 +210,11 @@ def _position_section(
 def _prompt_section(
     model: str, settings: Settings, analysis: Analysis, pictures: Mapping[str, bytes]
 ) -> Section:
-    columns = ["prompt_idx", "input_text", "layer", "dimension"]
-    columns += ["n_samples", "frequency_other_prompts", "q_value"]
+    columns = ["prompt_idx", "input_text", "layer", "dimension", "n_samples"]
+    columns += ["frequency_other_prompts", "token_share_this_prompt", "token_share_other_prompts"]
+    columns += ["q_value", "passes"]
+    consistent = analysis.prompts.consistent
+    strongest = consistent.table.groupby("prompt_idx", sort=False).head(3)
     return Section(
         "Completions of one prompt",
         "A completion counts as the set of neurons active for at least one of its tokens. The "
@@ -228,13 +232,34 @@ def _prompt_section(
         ],
         [
             Table(
-                "Neurons in all completions of a prompt and in fewer of the others (at most "
-                f"{settings.fdr:.0%} expected to be wrong)",
-                analysis.prompts.consistent[columns].head(ROWS_SHOWN),
+                "Neurons in all completions of a prompt and in fewer of the others: the strongest "
+                f"of each prompt. Of those that pass, at most {settings.fdr:.0%} are expected to "
+                "be wrong",
+                strongest[columns].head(2 * ROWS_SHOWN),
             )
         ],
-        [],
+        _consistency_notes(consistent),
     )
+
+
+def _consistency_notes(consistent: Consistency) -> list[str]:
+    """Return how many neurons pass and how to read that, nothing where no row is there."""
+    together = consistent.fewest_together
+    notes = [
+        f"{consistent.n_passed:,} of {consistent.n_tests:,} pairs of a prompt and a neuron pass: "
+        "the neuron is active at more tokens of the prompt's completions, and at some of each, "
+        "than if completions were dealt out to prompts at random."
+    ]
+    if consistent.unattainable:
+        notes.append(f"Nothing could pass: {consistent.unattainable}.")
+    elif together > 1:
+        notes.append(
+            f"With so few completions none passes unless {together:,} do: the smallest possible "
+            f"p-value is {consistent.smallest_p:.2g}."
+        )
+    if consistent.n_left_out:
+        notes.append(f"{consistent.n_left_out:,} weaker pairs are left out of the table's file.")
+    return notes
 
 
 def _across_section(settings: Settings, analysis: Analysis) -> Section:
@@ -247,7 +272,12 @@ def _across_section(settings: Settings, analysis: Analysis) -> Section:
         f"the same prompt. A q-value up to {settings.fdr:g} says that the first is larger than "
         "chance gives.",
         [],
-        [Table("Tokens generated under two or more prompts", analysis.across[columns].head(20))],
+        [
+            Table(
+                "Tokens generated under two or more prompts",
+                analysis.across.table[columns].head(20),
+            )
+        ],
         [],
     )
 
@@ -301,6 +331,8 @@ def _method_section(samples: Samples, summary: Mapping[str, Any]) -> Section:
 
 
 def _passed(entry: Mapping[str, Any]) -> str:
+    reason = entry.get("unattainable")
+    limit = f"; nothing could pass: {reason}" if reason else ""
     if "n_tests" not in entry:
-        return f" ({entry['n_permutations']:,} permutations, p = {entry['p_value']:.3g})"
-    return f" ({entry['n_tests']:,} tests, {entry['n_passed']:,} passed)"
+        return f" ({entry['n_permutations']:,} permutations, p = {entry['p_value']:.3g}{limit})"
+    return f" ({entry['n_tests']:,} tests, {entry['n_passed']:,} passed{limit})"

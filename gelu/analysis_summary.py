@@ -74,7 +74,7 @@ def _completions(analysis: Analysis) -> dict[str, Any]:
 def _tests(settings: Settings, analysis: Analysis) -> list[dict[str, Any]]:
     """Return one entry for each family of tests: what was tested how, how often, what passed."""
     tokens, positions, prompts = analysis.tokens, analysis.positions, analysis.prompts
-    across = analysis.across
+    consistent, across = prompts.consistent, analysis.across
     families = [
         (
             "token-specific neurons",
@@ -92,15 +92,17 @@ def _tests(settings: Settings, analysis: Analysis) -> list[dict[str, Any]]:
         ),
         (
             "neurons consistent within a prompt",
-            "Fisher's exact test over completions; reported if active in all of the prompt's",
-            prompts.n_consistency_tests,
-            len(prompts.consistent),
+            "exact permutation test over completions (shift algorithm, Streitberg and Roehmel "
+            "1986): the neuron's active tokens in the prompt's completions, if each has some, "
+            "against all deals of completions of that length",
+            consistent.n_tests,
+            consistent.n_passed,
         ),
         (
             "tokens across prompts",
             "circular shifts of the token's places within completions",
-            int(across["p_value"].notna().sum()),
-            int((across["q_value"].fillna(1) <= settings.fdr).sum()),
+            across.n_tests,
+            int((across.table["q_value"].fillna(1) <= settings.fdr).sum()),
         ),
     ]
     entries: list[dict[str, Any]] = [
@@ -128,6 +130,14 @@ def _tests(settings: Settings, analysis: Analysis) -> list[dict[str, Any]]:
         "unattainable": positions.unattainable,
         "too_few": positions.too_few,
     }
+    entries[2] |= {
+        "smallest_p_value": consistent.smallest_p,
+        "fewest_together": consistent.fewest_together,
+        "unattainable": consistent.unattainable,
+        "rows_in_table": len(consistent.table),
+        "weaker_rows_left_out": consistent.n_left_out,
+    }
+    entries[3] |= {"smallest_p_value": across.smallest_p, "unattainable": across.unattainable}
     if prompts.test is not None:
         entries.append(
             {
@@ -137,6 +147,8 @@ def _tests(settings: Settings, analysis: Analysis) -> list[dict[str, Any]]:
                 "mean_jaccard_between": prompts.test.between,
                 "n_permutations": prompts.test.n_permutations,
                 "p_value": prompts.test.p_value,
+                "smallest_p_value": prompts.test.smallest_p,
+                "unattainable": prompts.test.unattainable,
             }
         )
     return entries

@@ -25,7 +25,8 @@ CONTRACT = {
     "range_end,frequency_inside,frequency_outside",
     "sample_similarities": "prompt_idx,input_text,sample_a,sample_b,jaccard,intersection,union",
     "consistent_neurons": "prompt_idx,input_text,neuron_id,layer,dimension,n_samples,"
-    "frequency_this_prompt,frequency_other_prompts,q_value",
+    "frequency_this_prompt,frequency_other_prompts,q_value,passes,p_value,"
+    "token_share_this_prompt,token_share_other_prompts",
     "token_across_prompts": "token,token_id,n_prompts,n_samples,jaccard_same_token_other_prompt,"
     "jaccard_same_prompt_other_token,p_value,q_value",
 }

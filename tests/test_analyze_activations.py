@@ -33,7 +33,8 @@ COLUMNS = {
     "sample_similarities.csv": "prompt_idx,input_text,sample_a,sample_b,jaccard,intersection,union",
     "prompt_similarities.csv": "prompt_a,prompt_b,n_pairs,mean_jaccard,mean_jaccard_by_token",
     "consistent_neurons.csv": "prompt_idx,input_text,neuron_id,layer,dimension,n_samples,"
-    "frequency_this_prompt,frequency_other_prompts,q_value",
+    "frequency_this_prompt,frequency_other_prompts,q_value,passes,p_value,"
+    "token_share_this_prompt,token_share_other_prompts",
     "token_across_prompts.csv": "token,token_id,n_prompts,n_samples,"
     "jaccard_same_token_other_prompt,jaccard_same_prompt_other_token,p_value,q_value",
 }
@@ -220,6 +221,29 @@ def test_fixed_clusters_seed_and_counts_are_obeyed(toy: Path, tmp_path: Path) ->
     skipped = summary_of(tmp_path / "out")["skipped"]
     assert isinstance(skipped, dict)
     assert any("1000 samples" in reason for reason in skipped.values())
+
+
+def test_what_could_not_pass_is_said_everywhere_with_what_is_needed(
+    analysed: Path, tmp_path: Path
+) -> None:
+    folder = write_toy(tmp_path / "dataset", 2, 2, 12)
+    printed = analyse(folder, tmp_path / "out")
+    tests = summary_of(tmp_path / "out")["tests"]
+    assert isinstance(tests, list)
+    reasons = {test["what"]: test["unattainable"] for test in tests if test.get("unattainable")}
+    page = (tmp_path / "out" / f"{MODEL}_analysis_report.html").read_text(encoding="utf-8")
+    for what, needed in (
+        ("neurons consistent within a prompt", "completions of each of the 2 prompts"),
+        ("completions of one prompt more alike than those of two", "needs 4 of each of the 2"),
+    ):
+        assert needed in reasons[what]
+        assert reasons[what] in printed and reasons[what] in page
+    rows = table_of(tmp_path / "out", "consistent_neurons.csv")
+    assert len(rows) > 0 and set(rows["passes"]) == {0}
+    # Where results could pass, none of this is said.
+    tests = summary_of(analysed)["tests"]
+    assert isinstance(tests, list)
+    assert not any(test.get("unattainable") for test in tests)
 
 
 @pytest.mark.parametrize(

@@ -157,7 +157,7 @@ def test_neither_dead_nor_always_on_neurons_are_ever_specific(planted: Samples) 
     for found in (
         token_specific_neurons(planted, 1, 0.5).table,
         position_specific_neurons(planted, information(planted), 0.5).table,
-        comparison.consistent,
+        comparison.consistent.table,
     ):
         assert not constant & set(found["neuron_id"])
 
@@ -230,7 +230,7 @@ def test_a_prompt_effect_through_a_token_of_one_prompt_is_found(tmp_path: Path) 
     result = compare_prompts(generated(tmp_path, layers, blocks, prompts), FDR, 0)
     assert result.test is not None
     assert result.test.p_value < 0.01
-    found = result.consistent
+    found = result.consistent.table.query("passes == 1")
     assert {0, 1} <= set(found.loc[found["prompt_idx"] == 2, "neuron_id"])
     rows = found[found["neuron_id"].isin([0, 1])]
     assert (rows["frequency_this_prompt"] == 1).all()

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from sklearn.metrics import matthews_corrcoef, precision_score, recall_score
 
 from gelu.packed import PackedActivations
+from gelu.statistics.attainable import attainable_tests
 from gelu.statistics.completions import Completions, measure
 from gelu.statistics.enrichment import (
     Found,
@@ -28,7 +29,7 @@ from gelu.statistics.enrichment import (
     shift_variance,
 )
 from gelu.statistics.fisher import fisher_p_value
-from gelu.statistics.multiple_testing import attainable_tests, benjamini_hochberg
+from gelu.statistics.multiple_testing import benjamini_hochberg
 from gelu.statistics.prompt_blocks import PromptBlocks
 from gelu.statistics.samples import Samples
 from gelu.statistics.token_specific import effect_sizes, find_enriched, token_specific_neurons

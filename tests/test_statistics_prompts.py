@@ -11,11 +11,7 @@ from numpy.typing import NDArray
 from sklearn.metrics import jaccard_score
 
 from gelu.packed import PackedActivations
-from gelu.statistics.prompt_comparison import (
-    compare_prompts,
-    consistent_neurons,
-    permutation_test,
-)
+from gelu.statistics.prompt_comparison import compare_prompts, permutation_test
 from gelu.statistics.samples import Samples
 from gelu.statistics.similarity import completion_sets, pairwise_overlap
 from gelu.statistics.tokens_across_prompts import tokens_across_prompts
@@ -51,13 +47,13 @@ def jaccard_of(first: set[int], second: set[int]) -> float:
     return len(first & second) / len(first | second) if first | second else 1.0
 
 
-LENGTHS = [2, 3, 1, 4, 2, 2]
+LENGTHS = [2, 3, 2, 4, 2, 2]
 PROMPTS = [0, 0, 0, 1, 1, 2]
 
 
 def small_dataset() -> tuple[Samples, NDArray[np.bool_]]:
-    active = np.random.default_rng(0).random((14, 20)) < 0.2
-    return samples_of(LENGTHS, PROMPTS, list(range(14)), active), active
+    active = np.random.default_rng(0).random((15, 20)) < 0.2
+    return samples_of(LENGTHS, PROMPTS, list(range(15)), active), active
 
 
 def test_similarities_are_means_over_all_pairs() -> None:
@@ -110,9 +106,11 @@ def test_similarities_are_means_over_all_pairs() -> None:
     assert found.between.tolist() == pytest.approx([jaccard[pair] for pair in others])
     assert found.within_by_token == pytest.approx(np.mean([by_token[pair] for pair in own]))
     assert found.between_by_token == pytest.approx(np.mean([by_token[pair] for pair in others]))
-    # The test compares first tokens alone, since one completion has no more.
+    # The test compares the first two tokens alone, since the shortest completions have no more.
     cut = {
-        (a, b): jaccard_of(*(set(np.flatnonzero(tokens[c][0]).tolist()) for c in (a, b)))
+        (a, b): jaccard_of(
+            *(set(np.flatnonzero(tokens[c][:2].any(axis=0)).tolist()) for c in (a, b))
+        )
         for a, b in pairs
     }
     assert found.test is not None
@@ -140,7 +138,7 @@ def test_p_values_of_the_permutation_test_are_uniform(monkeypatch: pytest.Monkey
     for seed in range(200):
         rng = np.random.default_rng(seed)
         sets = PackedActivations.from_bool(rng.random((18, 60)) < rng.random((18, 1)))
-        test = permutation_test(pairwise_overlap(sets).jaccard(), prompts, rng)
+        test = permutation_test(pairwise_overlap(sets).jaccard(), prompts, 0.05, rng)
         assert test.n_permutations == 199
         # p is one of 1/200, 2/200, ..., 1: spread evenly below.
         p_values.append(test.p_value - rng.random() / 200)
@@ -152,7 +150,9 @@ def test_a_prompts_own_neurons_give_the_smallest_p_value() -> None:
     prompts = np.repeat(range(4), 5)
     own = np.arange(60) % 4 == np.repeat(prompts, 6)[:, None]
     active = (rng.random((120, 60)) < 0.05) | (own & (rng.random((120, 60)) < 0.3))
-    found = compare_prompts(samples_of([6] * 20, prompts.tolist(), [0] * 120, active), 0.05, 0)
+    found = compare_prompts(
+        samples_of([6] * 20, prompts.tolist(), list(range(120)), active), 0.05, 0
+    )
     assert found.test is not None and found.test.within > found.test.between
     assert found.test.p_value == 1 / (1 + found.test.n_permutations)
 
@@ -164,55 +164,16 @@ def test_longer_completions_alone_make_no_prompt_effect() -> None:
         lengths = np.repeat([3, 30], 6).tolist()
         active = rng.random((sum(lengths), 50)) < 0.05
         prompts = np.repeat([0, 1], 6)
-        samples = samples_of(lengths, prompts.tolist(), [0] * sum(lengths), active)
+        samples = samples_of(lengths, prompts.tolist(), list(range(sum(lengths))), active)
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr("gelu.statistics.prompt_comparison.MOST_PERMUTATIONS", 199)
             test = compare_prompts(samples, 0.05, seed).test
             uncut = completion_sets(samples.activations, samples.completions.of_samples())
-            whole = permutation_test(pairwise_overlap(uncut).jaccard(), prompts, rng)
+            whole = permutation_test(pairwise_overlap(uncut).jaccard(), prompts, 0.05, rng)
         assert test is not None and whole.p_value <= 0.05
         p_values.append(test.p_value)
     assert np.mean(np.array(p_values) <= 0.05) <= 0.15
     assert scipy.stats.kstest(p_values, "uniform").pvalue > 0.01
-
-
-@pytest.mark.parametrize("block_bytes", [1, 1 << 25])
-def test_consistent_neurons_are_those_of_fishers_test(
-    block_bytes: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("gelu.packed.BLOCK_BYTES", block_bytes)
-    rng = np.random.default_rng(0)
-    prompts = np.repeat(range(4), [6, 6, 6, 1])
-    of = np.repeat(np.arange(19), 3)
-    active = rng.random((57, 40)) < 0.03
-    for prompt in range(3):
-        active[:, prompt] |= prompts[of] == prompt
-        active[:, 3 + prompt] |= (prompts[of] == prompt) & (of != 6 * prompt)
-    active[:, [10, 11]] = [True, False]
-    samples = samples_of([3] * 19, prompts.tolist(), [0] * 57, active)
-    sets = completion_sets(samples.activations, of).rows(slice(None))
-    tests = []
-    for prompt in range(3):
-        for neuron in np.flatnonzero(sets.any(axis=0) & ~sets.all(axis=0)).tolist():
-            here, there = sets[prompts == prompt, neuron], sets[prompts != prompt, neuron]
-            cells = [[here.sum(), (~here).sum()], [there.sum(), (~there).sum()]]
-            p_value = scipy.stats.fisher_exact(cells, "greater").pvalue
-            tests.append((prompt, neuron, here.mean(), there.mean(), p_value))
-    q_values = scipy.stats.false_discovery_control([test[-1] for test in tests])
-    expected = sorted(
-        (prompt, other, neuron, q_value)
-        for (prompt, neuron, this, other, _), q_value in zip(tests, q_values, strict=True)
-        if q_value <= 0.2 and this == 1
-    )
-    table, n_tests = consistent_neurons(samples, 0.2)
-    assert n_tests == len(tests) and len(expected) >= 3
-    assert list(table.columns) == contract_columns("consistent_neurons")
-    columns = ["prompt_idx", "frequency_other_prompts", "neuron_id", "q_value"]
-    np.testing.assert_allclose(table[columns].to_numpy(float), expected, rtol=1e-6)
-    assert (table["frequency_this_prompt"] == 1).all() and (table["n_samples"] == 6).all()
-    assert {(p, p) for p in range(3)} <= set(
-        zip(table["prompt_idx"], table["neuron_id"], strict=True)
-    )
 
 
 ACROSS = "gelu.statistics.tokens_across_prompts"
@@ -233,7 +194,7 @@ def tokens_dataset(
 
 def test_tokens_across_prompts_are_means_over_pairs() -> None:
     samples, outputs, active = tokens_dataset(np.random.default_rng(0), planted=True)
-    table = tokens_across_prompts(samples, 0)
+    table = tokens_across_prompts(samples, 0.05, 0).table
     assert list(table.columns) == contract_columns("token_across_prompts")
     jaccard = pairwise_overlap(PackedActivations.from_bool(active)).jaccard()
     prompts = np.repeat(range(4), 36)
@@ -262,7 +223,7 @@ def test_p_values_of_independent_tokens_are_not_too_small(monkeypatch: pytest.Mo
     p_values: list[float] = []
     for seed in range(40):
         samples, _, _ = tokens_dataset(np.random.default_rng(seed))
-        p_values.extend(tokens_across_prompts(samples, seed)["p_value"])
+        p_values.extend(tokens_across_prompts(samples, 0.05, seed).table["p_value"])
     assert len(p_values) == 240
     for level in (0.05, 0.2):
         spread = np.sqrt(level * (1 - level) / len(p_values))
@@ -274,7 +235,7 @@ def test_of_many_samples_some_are_compared(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(f"{ACROSS}.MOST_SAMPLES_OF_TOKEN", 5)
     monkeypatch.setattr(f"{ACROSS}.PAIRS_AT_A_TIME", 64)
     samples, outputs, _ = tokens_dataset(np.random.default_rng(1), planted=True)
-    table = tokens_across_prompts(samples, 0)
+    table = tokens_across_prompts(samples, 0.05, 0).table
     # Eight completions of twelve tokens fit; the counts are those of all samples.
     assert "96 of 144 samples" in samples.subsampled["tokens across prompts"]
     assert table.sort_values("token_id")["n_samples"].tolist() == np.bincount(outputs).tolist()
@@ -284,17 +245,88 @@ def test_of_many_samples_some_are_compared(monkeypatch: pytest.MonkeyPatch) -> N
 def test_a_token_left_under_one_prompt_has_no_p_value(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(f"{ACROSS}.MOST_SAMPLES", 2)
     samples = samples_of([2, 2], [0, 1], [1, 2, 1, 2], np.eye(4, 8, dtype=bool))
-    table = tokens_across_prompts(samples, 0)
+    table = tokens_across_prompts(samples, 0.05, 0).table
     assert table["token_id"].tolist() == [1, 2]
     columns = ["jaccard_same_token_other_prompt", "p_value", "q_value"]
     assert table[columns].isna().all(axis=None)
+
+
+def test_neurons_that_read_a_token_after_it_do_not_make_its_places_alike() -> None:
+    # All samples are alike but those just after token 0, which its own places never are.
+    n_prompts, length = 60, 8
+    outputs = np.ones((n_prompts, length), int)
+    outputs[np.arange(n_prompts), np.arange(n_prompts) % length] = 0
+    active = np.zeros((n_prompts, length, 16), bool)
+    active[:, :, :8] = True
+    prompt, place = np.nonzero(outputs[:, :-1] == 0)
+    active[prompt, place + 1] = ~active[prompt, place + 1]
+    samples = samples_of(
+        [length] * n_prompts, range(n_prompts), outputs.ravel().tolist(), active.reshape(-1, 16)
+    )
+    assert tokens_across_prompts(samples, 0.05, 0).table.set_index("token_id")["p_value"][0] == 1
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(f"{ACROSS}.AFTERMATH", 1_000)  # as if labels were turned onto these, too
+        table = tokens_across_prompts(samples, 0.05, 0).table
+    assert table.set_index("token_id")["p_value"][0] < 0.01
+
+
+def test_short_completions_say_that_no_token_can_pass() -> None:
+    outputs = [0, 1, 2, 3, 4] * 2 + [5, 6, 7, 8, 9] * 2
+    active = np.eye(20, dtype=bool)
+    samples = samples_of([5, 5, 5, 5], [0, 1, 2, 3], outputs, active)
+    found = tokens_across_prompts(samples, 0.01, 0)
+    # Five tokens in each pair of prompts, each turned by 5 - 1 offsets: 16 ways.
+    assert found.n_tests == 10 and found.smallest_p == pytest.approx(1 / 16)
+    assert found.unattainable is not None
+    assert "16 ways" in found.unattainable and "1,000" in found.unattainable
+    assert tokens_across_prompts(samples, 0.07, 0).unattainable is None
+
+
+def test_prompts_of_equal_text_are_one_prompt_across_and_between() -> None:
+    rng = np.random.default_rng(0)
+    outputs = rng.integers(0, 5, 48).tolist()
+    table = table_of([8] * 6, [0, 0, 1, 1, 2, 2], outputs)
+    table.loc[table["prompt_idx"] == 1, "input_text"] = "prompt 0"
+    samples = arranged(table, rng.random((48, 8)) < 0.4)
+    assert samples.prompt_units().tolist() == [0, 0, 0, 0, 1, 1]
+    found = compare_prompts(samples, 0.05, 0)
+    assert len(found.within) == 6 + 1 and len(found.between) == 4 * 2
+    assert (tokens_across_prompts(samples, 0.05, 0).table["n_prompts"] == 2).all()
+    table["input_text"] = "prompt 0"
+    one = arranged(table, rng.random((48, 8)) < 0.4)
+    assert tokens_across_prompts(one, 0.05, 0).table.empty
+    assert compare_prompts(one, 0.05, 0).test is None
+    # Texts that are not known are not equal.
+    table["input_text"] = ""
+    assert arranged(table, one.activations.rows(slice(None))).prompt_units().max() == 2
+
+
+@pytest.mark.parametrize(
+    ("sizes", "ways", "needed"),
+    [([2, 2], 3, 4), ([3, 3], 10, 4), ([2, 2, 2], 15, 3), ([2, 1, 1], 6, 3), ([4, 4], 35, None)],
+)
+def test_too_few_completions_to_deal_out_are_named(
+    sizes: list[int], ways: int, needed: int | None
+) -> None:
+    prompts = np.repeat(np.arange(len(sizes)), sizes)
+    same = (prompts[:, None] == prompts) * 0.5 + 0.1
+    test = permutation_test(same, prompts, 0.05, np.random.default_rng(0))
+    assert test.smallest_p == pytest.approx(1 / ways)
+    assert test.p_value == pytest.approx(1 / ways, rel=0.2)
+    if needed is None:
+        assert test.unattainable is None
+    else:
+        assert test.unattainable is not None
+        assert f"in {ways} ways only" in test.unattainable
+        assert f"needs {needed} of each of the {len(sizes)} prompts" in test.unattainable
 
 
 EDGES = {
     "one sample": ([1], [0], [0]),
     "one prompt": ([2, 2], [0, 0], [0, 1, 0, 1]),
     "one completion of each prompt": ([2, 2], [0, 1], [0, 1, 2, 3]),
-    "no token repeated": ([2, 2, 1], [0, 0, 1], [0, 1, 2, 3, 4]),
+    "no token repeated": ([2, 2, 2], [0, 0, 1], [0, 1, 2, 3, 4, 5]),
+    "completions that part after the shortest's end": ([2, 2, 1], [0, 0, 1], [0, 1, 2, 3, 4]),
 }
 
 
@@ -302,19 +334,26 @@ EDGES = {
 def test_small_datasets_have_tables_and_name_what_is_missing(name: str) -> None:
     lengths, prompts, outputs = EDGES[name]
     samples = samples_of(lengths, prompts, outputs, np.eye(len(outputs), 8, dtype=bool))
-    found, across = compare_prompts(samples, 0.05, 0), tokens_across_prompts(samples, 0)
+    found, across = compare_prompts(samples, 0.05, 0), tokens_across_prompts(samples, 0.05, 0).table
     assert list(found.samples.columns) == contract_columns("sample_similarities")
-    assert list(found.consistent.columns) == contract_columns("consistent_neurons")
-    assert found.consistent.empty and across.empty
+    assert list(found.consistent.table.columns) == contract_columns("consistent_neurons")
+    assert across.empty
     assert list(across.columns) == contract_columns("token_across_prompts")
     assert "under two prompts" in samples.skipped["tokens across prompts"]
     told = samples.skipped.get("completions within a prompt against those between prompts")
     if name == "one prompt":
-        assert told == "there is only one prompt"
+        assert told == "there is only one prompt; needs two"
     elif name == "no token repeated":
         assert found.test is not None and told is None
     else:
-        assert told == "no prompt has two completions" and found.samples.empty
+        assert told is not None
+        assert found.samples.empty == (name != "completions that part after the shortest's end")
+        assert told.startswith(
+            {
+                "one sample": "there is only one prompt",
+                "one completion of each prompt": "no prompt has two completions; needs 4 of each",
+            }.get(name, "no prompt has two completions that differ before the shortest ends")
+        )
     assert ("neurons consistent within a prompt" in samples.skipped) == (
         name != "no token repeated"
     )
@@ -325,6 +364,6 @@ def test_without_texts_and_outputs_ids_there_are_tables_too() -> None:
     table = table_of([3] * 6, [0, 0, 1, 1, 2, 2], rng.integers(0, 3, 18).tolist())
     samples = arranged(table.drop(columns=["input_text", "output_id"]), rng.random((18, 8)) < 0.4)
     assert compare_prompts(samples, 0.05, 0).samples["input_text"].tolist() == [""] * 3
-    across = tokens_across_prompts(samples, 0)
+    across = tokens_across_prompts(samples, 0.05, 0).table
     assert len(across) == 3 and across["token_id"].isna().all()
     assert list(across.columns) == contract_columns("token_across_prompts")

@@ -15,10 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
+from gelu.statistics.attainable import attainable_tests
 from gelu.statistics.completions import Completions
 from gelu.statistics.enrichment import Found, Labels, allowing_for_dependence
 from gelu.statistics.fisher import fisher_p_value, least_fisher_p_value
-from gelu.statistics.multiple_testing import attainable_tests
 
 LABELS_AT_A_TIME = 64
 

@@ -1,8 +1,5 @@
-"""Many tests at once: the false-discovery rate of Benjamini and Hochberg (1995), and which tests
-could pass at all (Tarone 1990, *Biometrics* 46; Gilbert 2005, *Applied Statistics* 54)."""
-
-import math
-from collections.abc import Callable
+"""Many tests at once: the false-discovery rate of Benjamini and Hochberg (1995), and one p-value
+for several sets of samples."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,32 +19,6 @@ def benjamini_hochberg(p_values: NDArray[np.float64], n_tests: int) -> NDArray[n
     q_values = np.empty(len(p_values))
     q_values[order] = np.minimum(stepped, 1.0)
     return q_values
-
-
-def attainable_tests(n_below: Callable[[float], int], fdr: float) -> tuple[float, int]:
-    """Return (how small a test's least p-value has to be, number of tests for which it is).
-
-    Counts are whole, so a test of few samples has a least p-value, whatever the data. Those that
-    could never pass need not be counted: with K the smallest number for which K tests or fewer have
-    a least p-value up to fdr / K, these alone are tested. n_below: how many tests have a least
-    p-value up to the given one; it must not depend on what the tests find.
-    """
-    low, high = 1, max(1, n_below(fdr))
-    while low < high:
-        middle = (low + high) // 2
-        if n_below(fdr / middle) <= middle:
-            high = middle
-        else:
-            low = middle + 1
-    return fdr / low, n_below(fdr / low)
-
-
-def fewest_together(smallest_p: float, n_tests: int, fdr: float) -> int:
-    """Return how many of `n_tests` must have the smallest p-value for any of them to pass.
-
-    By Benjamini and Hochberg: k tests pass together where p * n_tests / k is `fdr` at most.
-    """
-    return max(1, math.ceil(smallest_p * n_tests / fdr - 1e-9))
 
 
 def typical_p_value(p_values: NDArray[np.float64]) -> NDArray[np.float64]:

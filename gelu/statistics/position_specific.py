@@ -23,6 +23,7 @@ import pandas as pd
 import scipy.sparse
 from numpy.typing import NDArray
 
+from gelu.statistics.attainable import fewest_together
 from gelu.statistics.completions import Completions
 from gelu.statistics.enrichment import (
     Found,
@@ -33,11 +34,7 @@ from gelu.statistics.enrichment import (
     selective_blocks,
 )
 from gelu.statistics.fisher import fisher_p_value
-from gelu.statistics.multiple_testing import (
-    benjamini_hochberg,
-    fewest_together,
-    typical_p_value,
-)
+from gelu.statistics.multiple_testing import benjamini_hochberg, typical_p_value
 from gelu.statistics.samples import Samples
 from gelu.statistics.shift_bound import shift_bound
 

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.sparse import csr_array
 
 from gelu.packed import PackedActivations
-from gelu.statistics.enrichment import Found, fisher_found, one_hot, selective_blocks
-from gelu.statistics.multiple_testing import benjamini_hochberg
+from gelu.statistics.attainable import partitions
+from gelu.statistics.consistent_neurons import Consistency, consistent_neurons
+from gelu.statistics.enrichment import one_hot
 from gelu.statistics.samples import Samples
 from gelu.statistics.similarity import completion_sets, pairwise_overlap
 
@@ -29,25 +29,27 @@ MOST_COMPLETIONS_BY_TOKEN = 500
 class PermutationTest:
     """Is a pair of completions of one prompt more alike than one of two prompts?
 
-    within, between: the mean Jaccard index of such pairs; p_value: one-sided.
+    within, between: the mean Jaccard index of such pairs; p_value: one-sided; smallest_p: that the
+    numbers of completions allow; unattainable: why it could not be significant, whatever the data.
     """
 
     within: float
     between: float
     p_value: float
     n_permutations: int
+    smallest_p: float
+    unattainable: str | None
 
 
 @dataclass(frozen=True)
 class PromptComparison:
-    """samples: Jaccard of each pair of completions of one prompt; prompts: means of pairs;
-    consistent: neurons of all completions of a prompt and fewer elsewhere; the first and the last
-    with columns as in the file contract. within, between: the Jaccard indices of all pairs."""
+    """samples: Jaccard of each pair of completions of one prompt, columns as in the file contract;
+    prompts: means of pairs; consistent: neurons of all completions of a prompt and fewer elsewhere.
+    within, between: the Jaccard indices of all pairs; prompts of equal text count as one there."""
 
     samples: pd.DataFrame
     prompts: pd.DataFrame
-    consistent: pd.DataFrame
-    n_consistency_tests: int
+    consistent: Consistency
     within: NDArray[np.float64]
     between: NDArray[np.float64]
     test: PermutationTest | None
@@ -67,17 +69,16 @@ def compare_prompts(samples: Samples, fdr: float, seed: int) -> PromptComparison
     overlap = pairwise_overlap(sets)
     jaccard = overlap.jaccard()
     by_token = _by_token(samples, chosen, rng)
-    same, different = _pair_masks(prompts)
-    consistent, n_tests = consistent_neurons(samples, fdr)
+    units = samples.prompt_units()
+    same, different = _pair_masks(units[chosen])
     return PromptComparison(
         _sample_table(samples, chosen, overlap.intersection, overlap.union, jaccard),
         _prompt_table(samples, prompts, jaccard, by_token),
-        consistent,
-        n_tests,
+        consistent_neurons(samples, fdr),
         jaccard[same],
         jaccard[different],
-        _test(samples, chosen, rng),
-        *(_mean(by_token.jaccard[mask]) for mask in _pair_masks(by_token.prompts)),
+        _test(samples, chosen, fdr, rng),
+        *(_mean(by_token.jaccard[mask]) for mask in _pair_masks(units[by_token.completions])),
     )
 
 
@@ -119,10 +120,10 @@ def _mean(values: NDArray[np.float64]) -> float:
 
 @dataclass(frozen=True)
 class _ByToken:
-    """jaccard: (C, C), mean over the token positions both have; prompts: (C,)."""
+    """completions: (c,), which; jaccard: (c, c), mean over the token positions both have."""
 
     jaccard: NDArray[np.float64]
-    prompts: NDArray[np.int64]
+    completions: NDArray[np.int64]
 
 
 def _by_token(samples: Samples, chosen: NDArray[np.int64], rng: np.random.Generator) -> _ByToken:
@@ -143,7 +144,7 @@ def _by_token(samples: Samples, chosen: NDArray[np.int64], rng: np.random.Genera
             PackedActivations(bits, samples.activations.n_neurons)
         ).jaccard()
         both[cells] += 1
-    return _ByToken(total / np.maximum(both, 1), completions.prompts[chosen])
+    return _ByToken(total / np.maximum(both, 1), chosen)
 
 
 def _sample_table(
@@ -180,7 +181,8 @@ def _prompt_table(
     """Return the mean over the pairs of completions of each pair of prompts, a prompt's own too."""
     present = np.unique(prompts)
     mean, n_pairs = _prompt_means(prompts, jaccard, present)
-    token_mean, _ = _prompt_means(by_token.prompts, by_token.jaccard, present)
+    of_tokens = samples.completions.prompts[by_token.completions]
+    token_mean, _ = _prompt_means(of_tokens, by_token.jaccard, present)
     first, second = np.nonzero(np.triu(np.ones_like(mean, bool)))
     return pd.DataFrame(
         {
@@ -208,45 +210,47 @@ def _prompt_means(
 
 
 def _test(
-    samples: Samples, chosen: NDArray[np.int64], rng: np.random.Generator
+    samples: Samples, chosen: NDArray[np.int64], level: float, rng: np.random.Generator
 ) -> PermutationTest | None:
     """Test over completions, all cut to the length of the shortest.
 
     A longer completion has more neurons active at one of its tokens; where lengths differ between
-    prompts, that alone would make completions of one prompt alike.
+    prompts, that alone would make completions of one prompt alike. Those of one prompt that read
+    the very same tokens up to there are one.
     """
-    completions = samples.completions
-    prompts = completions.prompts[chosen]
-    same, different = _pair_masks(prompts)
+    shortest = int(samples.completions.lengths[chosen].min())
+    kept = chosen[samples.first_of_equal(chosen, shortest)]
+    units = samples.prompt_units()[kept]
+    same, different = _pair_masks(units)
     if not same.any() or not different.any():
-        samples.skipped["completions within a prompt against those between prompts"] = (
-            "there is only one prompt" if same.any() else "no prompt has two completions"
-        )
+        reason = _untestable(len(np.unique(units)), len(kept) < len(chosen), level)
+        samples.skipped["completions within a prompt against those between prompts"] = reason
         return None
-    sets = completion_sets(*_cut(samples, chosen))
-    return permutation_test(pairwise_overlap(sets).jaccard(), prompts, rng)
+    sets = completion_sets(*_cut(samples, kept, shortest))
+    return permutation_test(pairwise_overlap(sets).jaccard(), units, level, rng)
 
 
 def _cut(
-    samples: Samples, chosen: NDArray[np.int64]
+    samples: Samples, chosen: NDArray[np.int64], length: int
 ) -> tuple[PackedActivations, NDArray[np.int64]]:
-    """Return the activations of as many first tokens as the shortest completion has."""
-    completions = samples.completions
-    shortest = int(completions.lengths[chosen].min())
-    rows = (completions.starts()[chosen][:, None] + np.arange(shortest)).ravel()
+    """Return the activations of so many first tokens of each completion."""
+    rows = (samples.completions.starts()[chosen][:, None] + np.arange(length)).ravel()
     bits = samples.activations.bits[rows]
-    numbers = np.repeat(np.arange(len(chosen)), shortest)
+    numbers = np.repeat(np.arange(len(chosen)), length)
     return PackedActivations(bits, samples.activations.n_neurons), numbers
 
 
 def permutation_test(
-    jaccard: NDArray[np.float64], prompts: NDArray[np.int64], rng: np.random.Generator
+    jaccard: NDArray[np.float64],
+    prompts: NDArray[np.int64],
+    level: float,
+    rng: np.random.Generator,
 ) -> PermutationTest:
     """Test whether pairs of one prompt are more alike, by dealing out prompts to completions anew.
 
-    jaccard: (C, C), symmetric; prompts: (C,), some alike and some not. The statistic is the mean
-    within prompts minus the mean between; p = (1 + permutations at least as large) / (1 +
-    permutations), as Phipson and Smyth (2010) advise.
+    jaccard: (C, C), symmetric; prompts: (C,), some alike and some not; level: that a p-value must
+    reach. The statistic is the mean within prompts minus the mean between; p = (1 + permutations at
+    least as large) / (1 + permutations), as Phipson and Smyth (2010) advise.
     """
     same, different = _pair_masks(prompts)
     within, between = float(jaccard[same].mean()), float(jaccard[different].mean())
@@ -260,70 +264,31 @@ def permutation_test(
         order = rng.permutation(len(prompts))
         at_least += _sum_within(jaccard, member[:, order]) >= observed - 1e-9
     p_value = (1 + at_least) / (1 + n_permutations)
-    return PermutationTest(within, between, p_value, n_permutations)
+    n_ways = partitions([int(size) for size in member.sum(axis=1)])
+    reason = None if n_ways * level >= 1 - 1e-9 else _unattainable(n_ways, len(member), level)
+    smallest = 1 / min(n_ways, 1 + n_permutations)
+    return PermutationTest(within, between, p_value, n_permutations, smallest, reason)
+
+
+def _untestable(n_prompts: int, equal: bool, level: float) -> str:
+    """equal: whether completions were left out that were the same as others."""
+    if n_prompts == 1:
+        return "there is only one prompt; needs two"
+    differ = " that differ before the shortest ends" if equal else ""
+    return f"no prompt has two completions{differ}; needs {_needed(n_prompts, level)}"
+
+
+def _unattainable(n_ways: float, n_prompts: int, level: float) -> str:
+    return (
+        f"the completions can be dealt out in {n_ways:,.0f} ways only, so that p is never below "
+        f"{1 / n_ways:.2g}; needs {_needed(n_prompts, level)}"
+    )
+
+
+def _needed(n_prompts: int, level: float) -> str:
+    number = next(size for size in range(2, 1_000) if partitions([size] * n_prompts) * level >= 1)
+    return f"{number} of each of the {n_prompts} prompts for p = {level:g}"
 
 
 def _sum_within(jaccard: NDArray[np.float64], member: NDArray[np.float64]) -> float:
     return float(((member @ jaccard) * member).sum())
-
-
-def consistent_neurons(samples: Samples, fdr: float) -> tuple[pd.DataFrame, int]:
-    """Return (neurons active in all completions of a prompt and fewer elsewhere, tests done).
-
-    Fisher's exact test, completions against completions: how many of the prompt's have the neuron
-    active at one of their tokens, and how many of the others'. Tested: every prompt with two
-    completions or more, with every neuron active in some completions and not in others.
-    """
-    completions = samples.completions
-    sets = completion_sets(samples.activations, completions.of_samples())
-    member = one_hot(completions.prompts, int(completions.prompts.max()) + 1)
-    sizes = np.asarray(member.sum(axis=1), np.int64)
-    tested = np.flatnonzero((sizes >= 2) & (sizes < len(sets)))
-    if len(tested) == 0:
-        samples.skipped["neurons consistent within a prompt"] = (
-            "needs a prompt with two completions, and another prompt"
-        )
-    found, n_neurons = _tests_of_prompts(sets, member[tested], sizes[tested], fdr)
-    prompt = tested[found.label]
-    counts = sets.counts()[found.neuron]
-    table = _consistent_table(samples, sizes, prompt, found, counts)
-    n_tests = n_neurons * len(tested)
-    table["q_value"] = benjamini_hochberg(found.p_value, n_tests)
-    passed = (table["q_value"] <= fdr) & (table["frequency_this_prompt"] == 1)
-    order = ["prompt_idx", "frequency_other_prompts", "neuron_id"]
-    return table[passed].sort_values(order).reset_index(drop=True), n_tests
-
-
-def _tests_of_prompts(
-    sets: PackedActivations, member: csr_array, sizes: NDArray[np.int64], alpha: float
-) -> tuple[Found, int]:
-    """Return (the tests at `alpha` or less, neurons tested); member: (prompts, C)."""
-    parts, n_neurons = [], 0
-    for neurons, active in selective_blocks(sets):
-        n_neurons += len(neurons)
-        both = np.asarray(member @ active.astype(np.float32), np.int64)
-        part = fisher_found(both, sizes, active.sum(axis=0), len(sets), alpha)
-        parts.append(part.with_neurons(neurons))
-    return Found.joined(parts), n_neurons
-
-
-def _consistent_table(
-    samples: Samples,
-    sizes: NDArray[np.int64],
-    prompt: NDArray[np.int64],
-    found: Found,
-    counts: NDArray[np.int64],
-) -> pd.DataFrame:
-    n_completions, d_mlp = int(sizes.sum()), samples.geometry.d_mlp
-    return pd.DataFrame(
-        {
-            "prompt_idx": samples.prompt_ids[prompt],
-            "input_text": np.array(samples.prompt_texts(), object)[prompt],
-            "neuron_id": found.neuron,
-            "layer": found.neuron // d_mlp,
-            "dimension": found.neuron % d_mlp,
-            "n_samples": sizes[prompt],
-            "frequency_this_prompt": found.n_both / sizes[prompt],
-            "frequency_other_prompts": (counts - found.n_both) / (n_completions - sizes[prompt]),
-        }
-    )

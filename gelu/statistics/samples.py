@@ -99,6 +99,28 @@ class Samples:
             return None
         return self.table["absolute_position"].to_numpy(np.int64)
 
+    def prompt_units(self) -> NDArray[np.int64]:
+        """Return a number for each completion's prompt, 0..U-1 in order, (C,).
+
+        Prompts of equal text are one; those without text are told apart by their number.
+        """
+        texts = self.prompt_texts()
+        keys: list[str | int] = [text or prompt for prompt, text in enumerate(texts)]
+        numbers = {key: number for number, key in enumerate(dict.fromkeys(keys))}
+        return np.array([numbers[key] for key in keys], np.int64)[self.completions.prompts]
+
+    def first_of_equal(self, completions: NDArray[np.int64], length: int) -> NDArray[np.int64]:
+        """Return which of `completions` (c,) to keep, ascending, so that no two are the same.
+
+        Two of one prompt that have the very same tokens before their last of `length` tokens have
+        the very same activations up to there; the first of them is kept.
+        """
+        if self.completions.prefixes is None:
+            return np.arange(len(completions))
+        units = self.prompt_units()[completions]
+        read = self.completions.prefixes[self.completions.starts()[completions] + length - 1]
+        return np.sort(np.unique(np.stack([units, read]), axis=1, return_index=True)[1])
+
     def prompt_texts(self) -> list[str]:
         """Return each prompt's text, "" where the table has none, (P,)."""
         if "input_text" not in self.table.columns:

@@ -3,9 +3,13 @@
 For each token, the mean Jaccard index of pairs of its samples under two prompts, beside that of its
 samples with other tokens of the same prompt. The p-value is for the first's being larger than where
 the token stands elsewhere in the same completions: labels are turned in a circle along each
-completion, by an offset of its own, so that prompts, completions and runs of a token stay.
+completion, by an offset of its own, so that prompts, completions and runs of a token stay. No label
+is turned onto the tokens just after it: there neurons read the token itself, which where it was
+written they could not, and what they have of a rare token makes chance look too unlike. Prompts of
+equal text are one prompt.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,28 +31,42 @@ COLUMNS = (
     "q_value",
 )
 SHIFTS = 1_999
+# The share of a completion, just after each of its tokens, that labels are not turned onto.
+AFTERMATH = 4
 MOST_SAMPLES = 3_000
 MOST_SAMPLES_OF_TOKEN = 60
 PAIRS_AT_A_TIME = 1 << 22
 
 
-def tokens_across_prompts(samples: Samples, seed: int) -> pd.DataFrame:
-    """Return a row for every token generated under two or more prompts, columns as in the contract.
+@dataclass(frozen=True)
+class AcrossPrompts:
+    """table: columns as in the file contract; n_tests: of tokens; smallest_p: that the completions
+    allow; unattainable: why nothing could pass, whatever the data."""
+
+    table: pd.DataFrame
+    n_tests: int
+    smallest_p: float
+    unattainable: str | None
+
+
+def tokens_across_prompts(samples: Samples, fdr: float, seed: int) -> AcrossPrompts:
+    """Compare every token generated under two or more prompts.
 
     Ordered by p-value, then by number of samples. Where there are too many samples, those of some
     completions are compared, and of a frequent token some samples; `samples.subsampled` says so. A
     token that is then left under one prompt has no Jaccard index and no p-value.
     """
+    none = AcrossPrompts(pd.DataFrame(columns=list(COLUMNS)), 0, 1.0, None)
     tokens = samples.tokens("output")
     if tokens is None:
-        return pd.DataFrame(columns=list(COLUMNS))
-    prompts = samples.completions.prompts_of_samples()
+        return none
+    prompts = samples.prompt_units()[samples.completions.of_samples()]
     under = np.unique(np.stack([tokens.codes, prompts]), axis=1)[0]
     n_prompts = np.bincount(under, minlength=len(tokens.texts))
     shared = np.flatnonzero(n_prompts >= 2)
     if len(shared) == 0:
         samples.skipped["tokens across prompts"] = "no token was generated under two prompts"
-        return pd.DataFrame(columns=list(COLUMNS))
+        return none
     compare = _Comparison.of(samples, tokens.codes, np.random.default_rng(seed))
     results = [compare.token(int(token)) for token in shared]
     table = pd.DataFrame(
@@ -60,7 +78,22 @@ def tokens_across_prompts(samples: Samples, seed: int) -> pd.DataFrame:
         }
     )
     table[list(COLUMNS[4:7])] = np.array(results)
-    return _with_q_values(table)
+    tested = shared[np.isfinite(table["p_value"].to_numpy())]
+    floors = np.array([compare.smallest_p(int(token)) for token in tested])
+    smallest = float(floors.min(initial=1.0))
+    reason = _unattainable(floors, fdr)
+    return AcrossPrompts(_with_q_values(table), len(tested), smallest, reason)
+
+
+def _unattainable(floors: NDArray[np.float64], fdr: float) -> str | None:
+    """Say why no token could pass, None where one could; floors: smallest p-value of each test."""
+    if len(floors) == 0 or benjamini_hochberg(floors, len(floors)).min() <= fdr:
+        return None
+    return (
+        f"the completions are too short: the tokens that they share can be turned in "
+        f"{1 / floors.min():,.0f} ways at most, and for one of {len(floors):,} tests to pass "
+        f"alone it takes {math.ceil(len(floors) / fdr):,}"
+    )
 
 
 def _with_q_values(table: pd.DataFrame) -> pd.DataFrame:
@@ -97,10 +130,11 @@ class _Comparison:
         sets = samples.activations.taken(np.flatnonzero(kept))
         sizes = samples.completions.lengths[chosen]
         starts = np.repeat(sizes.cumsum() - sizes, sizes)
-        offsets = rng.integers(sizes, size=(SHIFTS, len(sizes)))
+        offsets = rng.integers(_n_turns(sizes), size=(SHIFTS, len(sizes)))
+        offsets = np.where(offsets > 0, offsets + sizes // AFTERMATH, 0)
         return cls(
             pairwise_overlap(sets).jaccard().astype(np.float32),
-            samples.completions.prompts_of_samples()[kept],
+            samples.prompt_units()[samples.completions.of_samples()][kept],
             codes[kept],
             starts,
             np.repeat(sizes, sizes),
@@ -124,6 +158,13 @@ class _Comparison:
         at_least = self._shifted_means(here, first, second) >= observed - 1e-9
         return observed, other, (1 + int(at_least.sum())) / (1 + SHIFTS)
 
+    def smallest_p(self, token: int) -> float:
+        """Return one in the ways to turn the token's completions, or in all shifts drawn."""
+        here = self.codes == token
+        lengths = self.lengths[here][np.unique(self.starts[here], return_index=True)[1]]
+        log_ways = float(np.log(_n_turns(lengths)).sum())
+        return math.exp(-min(log_ways, math.log(1 + SHIFTS)))
+
     def _same_prompt_other_token(self, here: NDArray[np.int64], token: int) -> float:
         same = (self.prompts[here][:, None] == self.prompts) & (self.codes != token)
         return float(self.jaccard[here][same].mean(dtype=np.float64)) if same.any() else np.nan
@@ -142,6 +183,11 @@ class _Comparison:
             for at in range(0, SHIFTS, step)
         ]
         return np.concatenate(parts)
+
+
+def _n_turns(lengths: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return by how many offsets a completion of each length is turned, 0 among them."""
+    return lengths - lengths // AFTERMATH
 
 
 def _choose_completions(samples: Samples, rng: np.random.Generator) -> NDArray[np.int64]:
