@@ -56,6 +56,16 @@ def _read(folder: Path, name: str) -> pd.DataFrame:
     return pd.read_csv(folder / f"{MODEL}_{name}", keep_default_na=False, na_values=[""])
 
 
+def _few_prompts(folder: Path) -> str:
+    """Return what is said beside intervals over the fixture's held-out prompts."""
+    summary = json.loads((folder / "first" / f"{MODEL}_activation_prediction.json").read_text())
+    n_prompts = summary["counts"]["prompts_held_out"]
+    assert (
+        n_prompts == _read(folder / "first", "activation_prediction_by_layer.csv")["n_prompts"][0]
+    )
+    return f"95 % intervals are over {n_prompts} held-out prompts: a rough guide"
+
+
 def test_neurons_of_tokens_and_positions_are_told_apart(folder: Path) -> None:
     neurons = _read(folder / "first", "activation_prediction_by_neuron.csv")
     kinds = neurons["decided_by"].tolist()
@@ -103,6 +113,7 @@ def test_a_saved_predictor_works_without_the_dataset_and_without_weights(folder:
 def test_the_next_token_is_read_from_the_neurons(folder: Path) -> None:
     result = run_script(NEXT_TOKEN, *_arguments(folder, "next"), "--min_token_count", 5)
     assert "the next token on held-out prompts" in result.stdout
+    assert _few_prompts(folder) in result.stdout
     scores = _read(folder / "next", "next_token_prediction.csv")
     bits = dict(
         zip(
@@ -286,3 +297,15 @@ def test_the_page_tells_what_is_there(folder: Path, tmp_path: Path) -> None:
     assert page.count("data:image/png;base64") == 2
     assert "Not there, because it has not been run: extract_patterns.py" in page
     assert "decides 5 of 8 neurons" in page and "nan" not in page
+    assert page.count(_few_prompts(folder)) == 2
+
+
+def test_results_of_an_earlier_version_are_not_put_on_the_page(
+    folder: Path, tmp_path: Path
+) -> None:
+    name = f"{MODEL}_activation_prediction.json"
+    summary = json.loads((folder / "first" / name).read_text(encoding="utf-8"))
+    del summary["intervals"]
+    (tmp_path / name).write_text(json.dumps(summary), encoding="utf-8")
+    told = user_error(PAGE, "--model_type", folder / MODEL, "--results_dir", tmp_path)
+    assert name in told and "earlier version" in told

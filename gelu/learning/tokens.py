@@ -18,20 +18,23 @@ BITS = 1 / np.log(2)
 GRID = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
 ORDERS = ("unigram", "bigram", "trigram")
 BATCH_VALUES = 1 << 22
+UNKNOWN_RANK = -1
 
 Ints = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
 class TokenScores:
-    """Of each sample: surprise (m,), -log2 of the probability of what came; rank (m,)."""
+    """Of each sample: surprise (m,), -log2 of the probability of what came; rank (m,),
+    `UNKNOWN_RANK` where it cannot be told."""
 
     surprise: NDArray[np.float64]
     rank: Ints
 
     def columns(self) -> NDArray[np.float64]:
-        """Return surprise, top-1 and top-5 side by side, (m, 3)."""
-        hits = [(self.rank < top).astype(np.float64) for top in (1, 5)]
+        """Return surprise, top-1 and top-5 side by side, (m, 3); NaN for an unknown rank."""
+        known = self.rank != UNKNOWN_RANK
+        hits = [np.where(known, self.rank < top, np.nan) for top in (1, 5)]
         return np.stack([self.surprise, *hits], axis=1)
 
     @classmethod

@@ -14,6 +14,7 @@ from gelu.plots.charts import (
     TEXT,
     TOP,
     add_axes,
+    bars_note,
     chart,
     label_rows,
     name_axes,
@@ -39,7 +40,7 @@ def next_token_figure(model: str, scores: pd.DataFrame, direct: pd.DataFrame | N
     """Return the picture of a next-token study; the tables: of `gelu.learning.token_study`."""
     subtitle = (
         "Tested on held-out prompts. Bits are the mean surprise at the token that came, 0 for "
-        "certainty; fewer are better. Bars: 95 %, by resampling prompts."
+        "certainty; fewer are better. " + bars_note(int(scores["n_prompts"].max()))
     )
     whole = scores[scores["neurons"].isin(["none", "all", "model"])]
     layers = scores[scores["neurons"].str.startswith("layer")]
