@@ -151,6 +151,7 @@ def look_inside(
     read: "FolderSamples", encode: Callable[[str], Any] | None, device: str
 ) -> "Inside | None":
     """Return what the model itself gives, None where it is not at hand; that is noted."""
+    from gelu.artifacts import require_ranges
     from gelu.learning.token_study import Inside
     from gelu.models import load_model, pick_device
 
@@ -171,6 +172,8 @@ def look_inside(
             f"the dataset {read.samples.geometry.n_layer} of {read.samples.geometry.d_mlp}; name "
             "the model that made the dataset"
         )
+    path = Path(read.inputs["dataset_csv"])
+    require_ranges(path, read.samples.table, geometry)
     if encode is None:
         return None
     return Inside(
@@ -181,23 +184,35 @@ def look_inside(
 def ranks_of(model: Any, read: "FolderSamples", encode: Callable[[str], Any], rows: Any) -> Any:
     """Return the rank of each of these samples' tokens in the model's own order, 0 the likeliest.
 
-    rows: whole completions, ascending, as held-out samples are.
+    rows: whole completions, ascending, as held-out samples are. A rank is `UNKNOWN_RANK` where a
+    token that the model had read is unknown, as its row is missing; how many are is noted.
     """
     import numpy as np
 
     from gelu.learning.ceiling import Written, model_ranks
+    from gelu.learning.tokens import UNKNOWN_RANK
+    from gelu.token_history import known_tokens, note
 
-    table, completions = read.samples.table, read.samples.completions
-    outputs, place = table["output_id"].to_numpy(), table["token_position"].to_numpy()
-    texts, of = table["input_text"].to_numpy(), completions.of_samples()
-    written = []
-    for part in np.split(rows, np.flatnonzero(np.diff(of[rows])) + 1):
-        prompt = np.asarray(encode(str(texts[part[0]])), np.int64)
-        tokens = np.zeros(len(prompt) + place[part[-1]] + 1, np.int64)
-        tokens[: len(prompt)] = prompt
-        tokens[len(prompt) + place[part]] = outputs[part]
-        written.append(Written(tokens, len(prompt) - 1 + place[part], outputs[part]))
-    return model_ranks(model, written)
+    outputs = read.samples.table["output_id"].to_numpy()
+    chosen = np.unique(read.samples.completions.of_samples()[rows])
+    written, places = [], [np.empty(0, np.int64)]
+    for tokens in known_tokens(read.samples, encode, chosen):
+        known = ~tokens.unknown_before()
+        for start in np.unique(tokens.starts[known]):
+            here = known & (tokens.starts == start)
+            ids = tokens.ids[start : tokens.places[here].max() + 1]
+            written.append(Written(ids, tokens.places[here] - start, outputs[tokens.rows[here]]))
+            places.append(tokens.rows[here])
+    ranks = np.full(len(rows), UNKNOWN_RANK)
+    ranks[np.searchsorted(rows, np.concatenate(places))] = model_ranks(model, written)
+    if n_unknown := int((ranks == UNKNOWN_RANK).sum()):
+        note(
+            read.samples.skipped,
+            "the model's own guesses",
+            f"the dataset CSV lacks rows; of {n_unknown:,} of {len(rows):,} held-out samples it is "
+            "unknown what the model had read, and the model's top-1 and top-5 leave them out",
+        )
+    return ranks
 
 
 def direct_weights(model: Any, token_ids: Any) -> Any:

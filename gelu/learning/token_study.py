@@ -131,6 +131,8 @@ class _Task:
     def go_on(self, fit: "_Fit", fitting: Fitting, start: "_Fit | None") -> "_Fit":
         """Fit the same neurons again, from a readout of others; return what validates better."""
         if start is None or start.readout.full != fit.readout.full:
+            n_samples = len(self.parts.learn)
+            self.done(fitting.n_epochs(n_samples, goes_on=True) * n_samples)
             return fit
         return min(fit, self.fit(fit.neurons, fitting, start), key=lambda fit: fit.loss)
 
@@ -173,10 +175,7 @@ def study_next_token(
     classes = Classes.choose(came[learned], groups[learned], counted.unigram, settings.max_classes)
     prior = classes.prior(counted.unigram)
     plan = reading_plan(samples.geometry)
-    # Every readout from nothing; all neurons and the best k once more, with half the epochs.
-    halves = 2 * len(plan) + 5 + 3 * len(_ks(samples.geometry))
-    most = settings.epochs * len(learned) * halves // 2
-    with bars("readouts", most, "sample") as done:
+    with bars("readouts", _most_steps(plan, settings, samples.geometry, learned), "sample") as done:
         task = _Task(samples.activations, came, classes, classes.encode(came), prior, parts, done)
         whole, more, chosen = _readouts(task, plan, settings, samples.geometry)
     rows += more
@@ -195,6 +194,20 @@ def reading_plan(geometry: Geometry) -> list[tuple[str, NDArray[np.int64]]]:
     alone = [(f"layer {x}", np.arange(x * d_mlp, (x + 1) * d_mlp)) for x in range(n_layer)]
     up_to = [(f"layers 0-{x}", np.arange((x + 1) * d_mlp)) for x in range(1, n_layer - 1)]
     return alone + up_to
+
+
+def _most_steps(
+    plan: list[tuple[str, NDArray[np.int64]]],
+    settings: Settings,
+    geometry: Geometry,
+    learned: NDArray[np.int64],
+) -> int:
+    """Return how many samples all readouts go through, each as often as it has epochs at most."""
+    n_samples, n_best = len(learned), len(_ks(geometry))
+    linear, hidden = settings.fitting(linear=True), settings.fitting(linear=False)
+    # Every readout from nothing; all neurons and the best k once more.
+    epochs = (1 + len(plan) + n_best) * linear.n_epochs(n_samples) + hidden.n_epochs(n_samples)
+    return n_samples * (epochs + (1 + n_best) * linear.n_epochs(n_samples, goes_on=True))
 
 
 def _ks(geometry: Geometry) -> list[int]:

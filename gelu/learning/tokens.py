@@ -14,6 +14,8 @@ import numpy as np
 import scipy.sparse
 from numpy.typing import NDArray
 
+from gelu.token_history import number_contexts
+
 BITS = 1 / np.log(2)
 GRID = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
 ORDERS = ("unigram", "bigram", "trigram")
@@ -68,10 +70,7 @@ class Before:
     @classmethod
     def of(cls, history: Ints, came: Ints) -> "Before":
         """Number the contexts of a token history, two columns or more."""
-        last = np.unique(history[:, 0], return_inverse=True)[1].reshape(-1)
-        pairs = history[:, 0] * (history.max() + 2) + history[:, 1] + 1
-        pair = np.unique(pairs, return_inverse=True)[1].reshape(-1)
-        return cls(last.astype(np.int64), pair.astype(np.int64), came)
+        return cls(*number_contexts(history), came)
 
 
 @dataclass(frozen=True)

@@ -91,7 +91,7 @@ def _hits(axes: Axes, rows: pd.DataFrame) -> None:
         values = rows[measure].to_numpy(float)
         axes.barh(places, np.nan_to_num(values), width, color=_colours(rows), alpha=alpha)
     for place, first, five in zip(places.tolist(), rows["top1"], rows["top5"], strict=True):
-        text = "unknown without the model" if np.isnan(first) else f"{first:.0%}, {five:.0%}"
+        text = "unknown" if np.isnan(first) else f"{first:.0%}, {five:.0%}"
         write(axes, 0 if np.isnan(five) else five, place, text, (8, 0))
     axes.set_ylim(len(rows) - 0.5, -0.5)
     axes.set_xlim(0, 1.2)
