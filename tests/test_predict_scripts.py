@@ -47,6 +47,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="module")
+def next_token(folder: Path) -> str:
+    """Run the second script into `next`; return what it said."""
+    made = run_script(NEXT_TOKEN, *_arguments(folder, "next"), "--min_token_count", 5)
+    return str(made.stdout)
+
+
 def _arguments(folder: Path, output: str) -> tuple[object, ...]:
     return (
         *("--model_type", folder / MODEL, "--dataset_dir", folder / "dataset"),
@@ -110,7 +117,9 @@ def test_shares_are_of_what_the_network_saves_over_the_base_rate(folder: Path) -
         ("next", "next_token_neurons.csv"),
     ],
 )
-def test_the_documented_columns_are_those_written(folder: Path, output: str, table: str) -> None:
+def test_the_documented_columns_are_those_written(
+    folder: Path, next_token: str, output: str, table: str
+) -> None:
     documented = (ROOT / "docs" / "files_part2.md").read_text(encoding="utf-8")
     section = documented.split(f"**`{{m}}_{table}`**")[1].split("**`{m}_")[0]
     named = [name for code in re.findall("`([^`]+)`", section) for name in code.split(",")]
@@ -158,10 +167,9 @@ def test_a_saved_predictor_works_without_the_dataset_and_without_weights(folder:
     assert table["active"].isna().all() and 0 in table["neuron_id"].tolist()
 
 
-def test_the_next_token_is_read_from_the_neurons(folder: Path) -> None:
-    result = run_script(NEXT_TOKEN, *_arguments(folder, "next"), "--min_token_count", 5)
-    assert "the next token on held-out prompts" in result.stdout
-    assert _few_prompts(folder) in result.stdout
+def test_the_next_token_is_read_from_the_neurons(folder: Path, next_token: str) -> None:
+    assert "the next token on held-out prompts" in next_token
+    assert _few_prompts(folder) in next_token
     scores = _read(folder / "next", "next_token_prediction.csv")
     bits = dict(
         zip(
@@ -185,7 +193,9 @@ def test_the_next_token_is_read_from_the_neurons(folder: Path) -> None:
     assert (direct["n_neurons"] == 0).all()
 
 
-def test_the_next_token_of_the_same_command_is_the_same_bytes(folder: Path) -> None:
+def test_the_next_token_of_the_same_command_is_the_same_bytes(
+    folder: Path, next_token: str
+) -> None:
     run_script(NEXT_TOKEN, *_arguments(folder, "again"), "--min_token_count", 5)
     for path in (folder / "next").iterdir():
         assert path.read_bytes() == (folder / "again" / path.name).read_bytes(), path.name
@@ -387,7 +397,7 @@ def _with_other_ids(table: Any) -> Any:
     return table.assign(context_token_id=table.context_token_id + 1, output_id=table.output_id + 1)
 
 
-def test_the_page_tells_what_is_there(folder: Path, tmp_path: Path) -> None:
+def test_the_page_tells_what_is_there(folder: Path, next_token: str, tmp_path: Path) -> None:
     model = ("--model_type", folder / MODEL)
     assert "nothing of hand_set is there" in user_error(PAGE, *model, "--results_dir", tmp_path)
     for source in ("first", "next"):
