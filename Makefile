@@ -81,6 +81,7 @@ bench: $(BENCH_READY)
 	$(BENCH_RUN) benchmarks/export.py
 	$(BENCH_RUN) benchmarks/startup.py
 	$(BENCH_RUN) benchmarks/analysis.py
+	$(BENCH_RUN) benchmarks/coverage.py
 	$(BENCH_RUN) benchmarks/part2.py --samples 10000
 	$(BENCH_RUN) benchmarks/patterns.py
 	$(BENCH_RUN) benchmarks/patterns.py --samples 10000

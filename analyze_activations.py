@@ -162,30 +162,19 @@ def analyse_dataset(
     dataset_csv: str, activations_file: str, output_dir: str, model_type: str, options: Options
 ) -> None:
     """Analyse one dataset and write all tables, pictures, the summary and the report."""
-    from gelu.artifacts import Artifacts, find_activation_file
+    from gelu.artifacts import Artifacts, dataset_geometry, find_activation_file
     from gelu.models import find_model
 
     table_path = existing_file(dataset_csv, "--dataset_csv")
     activation_path = find_activation_file(Path(activations_file))
     source = find_model(model_type)
-    geometry = _geometry(table_path, activation_path, model_type)
+    geometry = dataset_geometry((table_path.parent, activation_path.parent), source)
     samples = _read_samples(table_path, activation_path, geometry, options)
     folder = output_directory(output_dir, "--output_dir")
     files = Artifacts(folder, source.name, options.csv_safe)
     settings, analysis = _analyse(samples, options)
     inputs = _describe_inputs(table_path, activation_path, source.name, options)
     _write(files, samples, settings, analysis, inputs)
-
-
-def _geometry(table_path: Path, activation_path: Path, model_type: str) -> "Geometry":
-    """Return the geometry that the dataset's own folder states, else the model's."""
-    from gelu.artifacts import agreed_geometry, find_geometry
-    from gelu.models import find_model, read_geometry
-
-    source = find_model(model_type)
-    folders = (table_path.parent, activation_path.parent)
-    stated = {folder: find_geometry(folder, source.name) for folder in folders}
-    return agreed_geometry(stated) or read_geometry(source)
 
 
 def _read_samples(
@@ -196,7 +185,7 @@ def _read_samples(
     from gelu.matching import check_counts, match_samples
     from gelu.statistics.samples import arrange
 
-    table = read_dataset(table_path)
+    table = read_dataset(table_path, geometry)
     if len(table) == 0:
         raise UserError(f"{table_path}: holds no samples")
     sample_ids, activations = read_activations(activation_path, geometry.n_neurons)

@@ -142,7 +142,7 @@ def _one_temperature(
     geometry, name = ready.inputs.geometry, temperature_name(options.temperature)
     made = make_dataset(files, ready, options, sharing, label=f"tokens at {name}")
     print(made if isinstance(made, str) else f"{folder}: {made.headline()}")
-    table = read_dataset(files.path(DATASET))
+    table = read_dataset(files.path(DATASET), geometry)
     _, activations = read_activations(files.path(MATRIX), geometry.n_neurons)
     return temperature_rows(options.temperature, table, activations, geometry.n_layer)
 

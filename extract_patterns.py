@@ -17,8 +17,9 @@ p-values are of a t-test over prompts, q-values (Benjamini and Hochberg) over al
 The same search is made in --null_draws permuted data sets, and what it keeps there is reported.
 
 {m}_patterns.csv         a row for each pattern: size, layers, how often it is on, the share of what
-                         it explains that is beyond its tokens with its interval over prompts, and
-                         the token, positions and prompt it goes with most
+                         it explains that is beyond its tokens with its 95 % interval over the
+                         prompts of the other half (of fewer than 30 a rough guide), and the token,
+                         positions and prompt it goes with most
 {m}_pattern_neurons.csv  a row for each neuron of each pattern
 {m}_patterns.json        the same with all tokens, prompts and positions that pass, the ten
                          strongest contexts, every test, what was skipped and why
@@ -164,6 +165,7 @@ def _print_headline(summary: dict[str, Any]) -> None:
     )
     if drawn:
         print(f"kept in permuted data: {', '.join(map(str, drawn))}")
+    print(summary["intervals"])
     for what, why in summary["skipped"].items():
         print(f"not computed: {what}: {why}")
 

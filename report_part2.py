@@ -9,7 +9,7 @@ nor the model is needed.
 """
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gelu.cli import (
     UserError,
@@ -83,16 +83,37 @@ def read_found(files: "Artifacts") -> "Found":
         for name, ending in endings.items()
         if (picture := read_picture(files.path(ending), captions[name])) is not None
     }
+    documents = {
+        name: read_results(files.path(ending))
+        for name, ending in {
+            "activations": artifacts.ACTIVATION_PREDICTION,
+            "patterns": artifacts.PATTERNS_DOCUMENT,
+            "tokens": artifacts.NEXT_TOKEN,
+        }.items()
+    }
     return Found(
-        activations=artifacts.read_document(files.path(artifacts.ACTIVATION_PREDICTION)),
+        activations=documents["activations"],
         activation_layers=artifacts.read_table(files.path(artifacts.ACTIVATION_PREDICTION_LAYERS)),
-        patterns=artifacts.read_document(files.path(artifacts.PATTERNS_DOCUMENT)),
-        tokens=artifacts.read_document(files.path(artifacts.NEXT_TOKEN)),
+        patterns=documents["patterns"],
+        tokens=documents["tokens"],
         token_scores=artifacts.read_table(files.path(artifacts.NEXT_TOKEN_SCORES)),
         carriers=artifacts.read_table(files.path(artifacts.NEXT_TOKEN_NEURONS), ("token",)),
         direct=artifacts.read_table(files.path(artifacts.NEXT_TOKEN_DIRECT)),
         pictures=pictures,
     )
+
+
+def read_results(path: Path) -> "dict[str, Any] | None":
+    """Return a script's results, None where there are none; `UserError` for an earlier version's.
+
+    What these call intervals is something else.
+    """
+    from gelu.artifacts import read_document
+
+    document = read_document(path)
+    if document is not None and "intervals" not in document.get("summary", document):
+        raise UserError(f"{path}: of an earlier version; run the script that wrote it once more")
+    return document
 
 
 def read_picture(path: Path, caption: str) -> "Picture | None":

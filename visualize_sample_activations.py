@@ -85,13 +85,13 @@ def draw_samples(
     from gelu.artifacts import (
         DATASET,
         dataset_activation_file,
-        find_geometry,
+        dataset_geometry,
         read_activation_rows,
         read_dataset,
         require_model_file,
     )
     from gelu.matching import check_counts
-    from gelu.models import find_model, read_geometry
+    from gelu.models import find_model
     from gelu.sample_ids import parse_sample_ids, select_sample_ids
 
     ranges = parse_sample_ids(sample_ids)
@@ -100,10 +100,10 @@ def draw_samples(
     model = source.name
     dataset = require_model_file(folder, model, DATASET)
     activation_file = dataset_activation_file(folder, model)
-    geometry = find_geometry(folder, model) or read_geometry(source)
+    geometry = dataset_geometry([folder], source)
     if figure_rows > geometry.n_layer:
         raise UserError(f"--figure_rows {figure_rows}: the model has {geometry.n_layer} layers")
-    table = read_dataset(dataset)
+    table = read_dataset(dataset, geometry)
     chosen = select_sample_ids(ranges, table["sample_id"].tolist())
     texts = _sample_texts(dataset, table, chosen)
     activations = read_activation_rows(activation_file, geometry.n_neurons, chosen)

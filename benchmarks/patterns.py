@@ -157,7 +157,7 @@ def _kept(found: list[Any], data: Any, searched: Any) -> list[Any]:
     p_values = []
     for group in found:
         threshold, _ = best_threshold(data.active[searched][:, group], learned)
-        p_values.append(judge(Pattern(group, threshold), half, held_out, 0).p_value)
+        p_values.append(judge(Pattern(group, threshold), half, held_out).p_value)
     q_values = benjamini_hochberg(np.array(p_values), len(found))
     return [group for group, q in zip(found, q_values, strict=True) if q <= 0.05]
 
@@ -238,7 +238,7 @@ def _beyond(found: list[Any], half: Any, other: Any) -> list[Any]:
     kept = []
     for group in found:
         threshold, _ = best_threshold(half[0][:, group], learned)
-        if judge(Pattern(group, threshold), held_out, by_token, 0).share_beyond >= 0.5:
+        if judge(Pattern(group, threshold), held_out, by_token).share_beyond >= 0.5:
             kept.append(group)
     return kept
 

@@ -6,6 +6,8 @@ from numpy.typing import NDArray
 
 from gelu.cli import UserError
 
+GAP = "[…]"  # in a text, tokens whose rows the table lacks
+
 
 def completion_groups(table: pd.DataFrame) -> NDArray[np.int64]:
     """Return a number for each row that is the same for all rows of one completion.
@@ -27,21 +29,39 @@ def completion_groups(table: pd.DataFrame) -> NDArray[np.int64]:
 
 
 def completions_so_far(table: pd.DataFrame, sample_ids: list[int]) -> list[str]:
-    """Return, for each sample, the outputs of its completion before it, in order, joined.
+    """Return, for each sample, the tokens of its completion before it, in order, joined.
 
-    table: a dataset's table with unique sample_id. Raises `UserError` where token_position or
-    prompt_sample_idx are no whole numbers, `KeyError` for an unknown sample.
+    table: a dataset's table with unique sample_id. Where tokens are unknown, because the table
+    lacks rows, `GAP` stands. Raises `UserError` where token_position or prompt_sample_idx are no
+    whole numbers, `KeyError` for an unknown sample.
     """
     for column in ("token_position", "prompt_sample_idx"):
         if table[column].dtype.kind not in "iu":
             raise UserError(f"dataset CSV: the column {column} holds more than whole numbers")
     row_of = pd.Series(np.arange(len(table)), index=table["sample_id"])
     groups, positions = completion_groups(table), table["token_position"].to_numpy()
-    outputs = table["output"].to_numpy()
     texts = []
     for sample_id in sample_ids:
         row = row_of[sample_id]
-        before = np.flatnonzero((groups == groups[row]) & (positions < positions[row]))
-        in_order = before[np.argsort(positions[before], kind="stable")]
-        texts.append("".join(outputs[in_order]))
+        rows = np.flatnonzero((groups == groups[row]) & (positions <= positions[row]))
+        texts.append(written_text(table.iloc[rows], 0, int(positions[row])))
     return texts
+
+
+def written_text(table: pd.DataFrame, first: int, stop: int) -> str:
+    """Return a completion's tokens at the positions first..stop-1, joined.
+
+    table: rows of one completion, any of them, in any order. A token is known by its own row, or by
+    the row after it, of which it is the context; `GAP` stands for tokens that are not known.
+    """
+    positions = table["token_position"].to_numpy()
+    texts: dict[int, str] = {}
+    if "context_token" in table.columns:
+        texts.update(zip((positions - 1).tolist(), table["context_token"], strict=True))
+    texts.update(zip(positions.tolist(), table["output"], strict=True))
+    known = sorted(position for position in texts if first <= position < stop)
+    parts, expected = [], first
+    for position in known:
+        parts.append(("" if position == expected else GAP) + texts[position])
+        expected = position + 1
+    return "".join(parts) + ("" if expected >= stop else GAP)

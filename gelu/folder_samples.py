@@ -15,15 +15,15 @@ from numpy.typing import NDArray
 from gelu.artifacts import (
     DATASET,
     dataset_activation_file,
+    dataset_geometry,
     file_hash,
-    find_geometry,
     read_activations,
     read_dataset,
     require_model_file,
 )
 from gelu.cli import UserError, existing_directory
 from gelu.matching import check_counts, match_samples
-from gelu.models import Geometry, ModelSource, find_model, read_geometry
+from gelu.models import Geometry, ModelSource, find_model
 from gelu.splits import prompt_groups
 from gelu.statistics.samples import Samples, arrange
 
@@ -50,7 +50,7 @@ def read_folder(
     folder, source = existing_directory(dataset_dir, "--dataset_dir"), find_model(model_type)
     table_path = require_model_file(folder, source.name, DATASET)
     activation_path = dataset_activation_file(folder, source.name)
-    geometry = find_geometry(folder, source.name) or read_geometry(source)
+    geometry = dataset_geometry([folder], source)
     samples = _read_samples(table_path, activation_path, geometry, needed_columns)
     inputs = {
         "dataset_csv": table_path.name,
@@ -66,7 +66,7 @@ def read_folder(
 def _read_samples(
     table_path: Path, activation_path: Path, geometry: Geometry, needed_columns: Sequence[str]
 ) -> Samples:
-    table = read_dataset(table_path)
+    table = read_dataset(table_path, geometry)
     if len(table) == 0:
         raise UserError(f"{table_path}: holds no samples")
     missing = [name for name in needed_columns if name not in table.columns]

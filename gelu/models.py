@@ -128,6 +128,16 @@ def read_geometry(source: ModelSource) -> Geometry:
     return geometry_from_config(_read_config(_fetch(source, CONFIG_FILES)))
 
 
+def known_geometry(source: ModelSource) -> Geometry | None:
+    """Return the geometry where it is known without asking the hub and can be read, else None."""
+    if source.folder is None and source.hub_id not in HUB_GEOMETRIES:
+        return None
+    try:
+        return read_geometry(source)
+    except UserError:
+        return None
+
+
 def geometry_from_config(config: dict[str, Any]) -> Geometry:
     """Return the geometry that a GPT-2 `config.json` states; d_mlp is `n_inner` or 4 x `n_embd`."""
     n_embd = _config_int(config, "n_embd", "hidden_size", default=768)

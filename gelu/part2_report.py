@@ -15,6 +15,7 @@ import pandas as pd
 from gelu.pattern_report import TITLE as PATTERNS_TITLE
 from gelu.pattern_report import patterns_section
 from gelu.report import Picture, Prepared, Section, Table, report_html
+from gelu.splits import coverage_note
 
 PREDICTORS = {
     "base_rate": "base rate",
@@ -156,6 +157,7 @@ def _activation_section(summary: Mapping[str, Any], layers: pd.DataFrame, found:
         [Table("Each predictor on the held-out prompts", shown)],
         [
             summary["verdict"],
+            coverage_note(summary["counts"]["prompts_held_out"]),
             f"Neurons by what decides them: {', '.join(kinds)}.",
         ],
     )
@@ -183,7 +185,7 @@ def _token_section(summary: Mapping[str, Any], scores: pd.DataFrame, found: Foun
         "and stands beside what neurons or tokens dealt out anew give.",
         [] if picture is None else [picture],
         tables,
-        [],
+        [coverage_note(summary["counts"]["prompts_held_out"])],
     )
 
 
@@ -204,8 +206,9 @@ def _method_section(found: Found, missing: list[str]) -> Section:
         "How this was measured",
         "Prompts are split, never samples: no prompt has tokens on both sides, and prompts of one "
         "text, or of which one begins with the other, stay together. What is tuned (smoothing, "
-        "when to stop learning) is tuned on a further part of the training prompts. Intervals are "
-        "95 % percentiles over resampled held-out prompts; they say nothing about other sets of "
-        "prompts or another training.",
+        "when to stop learning) is tuned on a further part of the training prompts. Intervals hold "
+        "the mean over prompts like the held-out ones in 95 % of cases (the standard error is over "
+        "prompts, with Student's t); they say nothing about prompts of another kind or another "
+        "training.",
         notes=list(dict.fromkeys(notes)),
     )

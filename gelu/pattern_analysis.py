@@ -9,6 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from gelu.cli import UserError
+from gelu.splits import coverage_note
 from gelu.statistics.pattern_meaning import (
     ROLES,
     Meaning,
@@ -168,7 +169,7 @@ def _pattern_columns(n_layer: int) -> list[str]:
     for role in ROLES:
         columns += [f"{role}_token", f"{role}_token_lift", f"{role}_token_q_value"]
     columns += ["range_start", "range_end", "range_lift", "range_q_value"]
-    return [*columns, "prompt_idx", "prompt_lift", "prompt_q_value"]
+    return [*columns, "prompt_idx", "prompt_lift", "prompt_q_value", "n_prompts_held_out"]
 
 
 def _test_columns(one: Tested) -> dict[str, Any]:
@@ -176,6 +177,7 @@ def _test_columns(one: Tested) -> dict[str, Any]:
         "found_in": HALVES[one.found_in],
         "likeness_other_half": one.likeness,
         "n_on_held_out": one.n_on,
+        "n_prompts_held_out": one.n_prompts,
         "cells_explained": one.explained,
         "cells_by_chance": one.by_chance,
         "surprise_bits": one.surprise_bits,
@@ -283,6 +285,13 @@ def _plain_value(value: Any) -> Any:
     return str(value)
 
 
+def _intervals(study: Study) -> str:
+    if not study.kept:
+        return "No pattern is kept, and there are no intervals."
+    n_prompts = [one.n_prompts for one in study.kept]
+    return coverage_note(min(n_prompts), max(n_prompts))
+
+
 def _summary(
     samples: Samples,
     groups: NDArray[np.int64],
@@ -312,6 +321,7 @@ def _summary(
             "samples": sum(study.n_searched),
         },
         "tests_of_meaning": dict(found.n_tests),
+        "intervals": _intervals(study),
         "skipped": dict(samples.skipped),
         "subsampled": dict(samples.subsampled),
     }

@@ -11,6 +11,7 @@ from typing import Any
 
 from gelu.plots.text import show_spaces
 from gelu.report import Picture, Prepared, picture_html, report_html
+from gelu.splits import ENOUGH_PROMPTS
 
 TITLE = "Neurons that fire together"
 CAPTION = (
@@ -62,6 +63,7 @@ def how_to_read(document: Mapping[str, Any]) -> list[str]:
         "Lift 3 means: on three times as often with this token as in all samples. Only what "
         "passes the test is named. The samples of a context are those with most of the pattern's "
         "neurons active; the marked token is the one just read when they fired.",
+        summary["intervals"],
     ]
 
 
@@ -72,13 +74,14 @@ def headline(pattern: Mapping[str, Any]) -> str:
         for name, count in pattern.items()
         if name.startswith("layer_") and count
     ]
+    rough = ", a rough guide" if pattern["n_prompts_held_out"] < ENOUGH_PROMPTS else ""
     return (
         f"{pattern['n_neurons']} neurons ({', '.join(layers)}); on where {pattern['threshold']} "
         f"or more are active: {pattern['n_on']:,} samples ({pattern['share_on']:.1%}) of "
         f"{pattern['n_prompts_on']:,} prompts. Found in {pattern['found_in']}. "
         f"{pattern['share_beyond_tokens']:.1%} of what it explains is beyond tokens "
-        f"(95% interval {_percent(pattern['share_low'])} to {_percent(pattern['share_high'])}, "
-        f"q = {pattern['q_value']:.1g})."
+        f"(95% interval {_percent(pattern['share_low'])} to {_percent(pattern['share_high'])} over "
+        f"{pattern['n_prompts_held_out']:,} held-out prompts{rough}, q = {pattern['q_value']:.1g})."
     )
 
 

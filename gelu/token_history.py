@@ -1,10 +1,15 @@
 """Which tokens stood before each sample. A table and a tokenizer in, token ids out.
 
 history = token_history(samples, encode, 8)       # (n, 8): the context token, the one before, ...
+for tokens in known_tokens(samples, encode): ...  # what is known of each completion's tokens
+
+A table may lack rows. A token is known where the prompt, an output or a context token says which it
+is; what none of them says is `UNKNOWN_TOKEN`, and never taken for a token or for no token.
 """
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,57 +18,121 @@ from gelu.cli import UserError
 from gelu.models import ModelSource, load_tokenizer
 from gelu.statistics.samples import Samples
 
-NO_TOKEN = -1
+NO_TOKEN, UNKNOWN_TOKEN = -1, -2
 NEEDED_COLUMNS = ("input_text", "output_id", "context_token_id", "absolute_position")
 
+Ints = NDArray[np.int64]
+Encoder = Callable[[str], Sequence[int]]
 
-def token_history(
-    samples: Samples, encode: Callable[[str], Sequence[int]] | None, length: int
-) -> NDArray[np.int64]:
-    """Return the last `length` tokens that each sample's model had read, newest first.
+
+@dataclass(frozen=True)
+class KnownTokens:
+    """What is known of the tokens of one completion.
+
+    rows: (m,), its samples; ids: prompt and completion, `UNKNOWN_TOKEN` where unknown; n_prompt:
+    how many of these are the prompt's; places: (m,), the place of each sample's context token in
+    them; starts: (m,), the place of the first token that the model had read.
+    """
+
+    rows: Ints
+    ids: Ints
+    n_prompt: int
+    places: Ints
+    starts: Ints
+
+    def unknown_before(self) -> NDArray[np.bool_]:
+        """Return for which samples a token that the model had read is unknown, (m,)."""
+        n_unknown = np.append(0, np.cumsum(self.ids == UNKNOWN_TOKEN))
+        unknown: NDArray[np.bool_] = n_unknown[self.places + 1] > n_unknown[self.starts]
+        return unknown
+
+
+def known_tokens(
+    samples: Samples, encode: Encoder | None, chosen: Ints | None = None
+) -> Iterator[KnownTokens]:
+    """Yield what is known of each completion, or of those `chosen` by number, in their order.
 
     samples: with `NEEDED_COLUMNS`; encode: a text's token ids, or None where no tokenizer is at
-    hand: then nothing but its last token is known of a prompt. Returns (n, length) ids, `NO_TOKEN`
-    before the beginning and where unknown. Column 0 is the context token. Raises `UserError` where
-    the tokenizer gives another context token than the table has.
+    hand: then nothing but its last token is known of a prompt. Raises `UserError` where the
+    tokenizer gives a prompt of other length, or another token, than the table has.
     """
     table = samples.table
     outputs, context = (table[name].to_numpy() for name in ("output_id", "context_token_id"))
-    place, texts = table["token_position"].to_numpy(), table["input_text"].to_numpy()
-    history = np.full((len(table), length), NO_TOKEN, np.int64)
-    starts = samples.completions.starts()
-    for start, end in zip(starts, starts + samples.completions.lengths, strict=True):
-        rows = slice(start, end)
-        beginning = [] if encode is None else list(encode(str(texts[start])))
-        n_written = int(place[end - 1]) + 1
-        tokens = np.full(length + len(beginning) + n_written, NO_TOKEN, np.int64)
-        tokens[length : length + len(beginning)] = beginning
-        # Samples that were left out leave gaps: place, not row, says which token is which.
-        tokens[length + len(beginning) + place[rows]] = outputs[rows]
-        newest = length + len(beginning) - 1 + place[rows]
-        history[rows] = tokens[newest[:, None] - np.arange(length)]
-    if encode is not None:
-        _require_same_context(samples, history[:, 0], context)
-    history[:, 0] = context
+    position, absolute = (
+        table[name].to_numpy() for name in ("token_position", "absolute_position")
+    )
+    texts, starts = table["input_text"].to_numpy(), samples.completions.starts()
+    for completion in range(len(starts)) if chosen is None else chosen.tolist():
+        rows = starts[completion] + np.arange(samples.completions.lengths[completion])
+        n_prompt = max(1, int((absolute[rows] - position[rows]).max()) + 1)
+        prompt = [] if encode is None else list(encode(str(texts[rows[0]])))
+        if prompt and len(prompt) != n_prompt:
+            row = rows[int((absolute[rows] - position[rows]).argmax())]
+            _refuse(samples, row, "absolute_position", absolute, len(prompt) - 1 + position[row])
+        ids = np.full(n_prompt + int(position[rows[-1]]) + 1, UNKNOWN_TOKEN, np.int64)
+        ids[: len(prompt)] = prompt
+        # Samples that were left out leave gaps: position, not row, says which token is which.
+        ids[n_prompt + position[rows]] = outputs[rows]
+        places = n_prompt - 1 + position[rows]
+        found = ids[places]
+        wrong = np.flatnonzero((found != context[rows]) & (found != UNKNOWN_TOKEN))
+        if len(wrong):
+            _refuse(samples, rows[wrong[0]], "context_token_id", context, found[wrong[0]])
+        ids[places] = context[rows]
+        yield KnownTokens(rows, ids, n_prompt, places, places - absolute[rows])
+
+
+def _refuse(samples: Samples, row: int, column: str, stated: Ints, found: int) -> None:
+    raise UserError(
+        f"dataset CSV: sample {samples.table['sample_id'].iloc[row]} has {column} {stated[row]}, "
+        f"the tokenizer of --model_type and the rows before say {found}: name the model that made "
+        "the dataset"
+    )
+
+
+def token_history(samples: Samples, encode: Encoder | None, length: int) -> Ints:
+    """Return the last `length` tokens that each sample's model had read, newest first.
+
+    samples, encode, errors: see `known_tokens`. Returns (n, length) ids, `NO_TOKEN` before the
+    beginning, `UNKNOWN_TOKEN` where unknown. Column 0 is the context token. Of how many samples
+    rows are missing is noted in `samples.skipped` and on stderr.
+    """
+    history = np.full((len(samples), length), NO_TOKEN, np.int64)
+    n_after_gaps = 0
+    for tokens in known_tokens(samples, encode):
+        back = tokens.places[:, None] - np.arange(length)
+        there = back >= tokens.starts[:, None]
+        history[tokens.rows] = np.where(there, tokens.ids[np.maximum(back, 0)], NO_TOKEN)
+        unknown = (history[tokens.rows] == UNKNOWN_TOKEN) & (back >= tokens.n_prompt)
+        n_after_gaps += int(unknown.any(axis=1).sum())
+    if n_after_gaps:
+        note(
+            samples.skipped,
+            "tokens before some samples",
+            f"the dataset CSV lacks rows; of {n_after_gaps:,} of {len(samples):,} samples not all "
+            f"of the last {length} tokens are known",
+        )
     return history
 
 
-def _require_same_context(
-    samples: Samples, found: NDArray[np.int64], stated: NDArray[np.int64]
-) -> None:
-    differ = np.flatnonzero((found != stated) & (found != NO_TOKEN))
-    if len(differ):
-        row = differ[0]
-        raise UserError(
-            f"dataset CSV: sample {samples.table['sample_id'].iloc[row]} has context_token_id "
-            f"{stated[row]}, the tokenizer of --model_type says {found[row]}: name the model that "
-            "made the dataset"
-        )
+def number_contexts(history: Ints) -> tuple[Ints, Ints]:
+    """Return a number for each sample's last token, 0..T-1, and for its last two, 0..P-1.
+
+    history: (n, 2 or more), of `token_history`. What is unknown counts as a token of its own.
+    """
+    last = np.unique(history[:, 0], return_inverse=True)[1].reshape(-1)
+    pairs = history[:, 0] * (history.max() + 3) + history[:, 1] - UNKNOWN_TOKEN
+    pair = np.unique(pairs, return_inverse=True)[1].reshape(-1)
+    return last.astype(np.int64), pair.astype(np.int64)
 
 
-def prompt_encoder(
-    source: ModelSource, skipped: dict[str, str]
-) -> Callable[[str], Sequence[int]] | None:
+def note(skipped: dict[str, str], what: str, why: str) -> None:
+    """Enter what cannot be computed, and say so on stderr."""
+    skipped[what] = why
+    print(f"note: {why}", file=sys.stderr)
+
+
+def prompt_encoder(source: ModelSource, skipped: dict[str, str]) -> Encoder | None:
     """Return a function that gives a prompt's token ids; None where the tokenizer is not at hand.
 
     That is then noted in `skipped` and on stderr.
@@ -71,8 +140,8 @@ def prompt_encoder(
     try:
         tokenizer = load_tokenizer(source)
     except UserError as error:
-        reason = f"of a prompt only its last token is known ({error})"
-        print(f"note: {reason}", file=sys.stderr)
-        skipped["tokens of the prompts"] = reason
+        note(
+            skipped, "tokens of the prompts", f"of a prompt only its last token is known ({error})"
+        )
         return None
     return lambda text: tokenizer.encode(text, add_special_tokens=False).ids

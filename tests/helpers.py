@@ -5,8 +5,8 @@ import io
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
-from contextlib import redirect_stderr, redirect_stdout
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -174,3 +174,25 @@ def own_gelu(x: torch.Tensor) -> torch.Tensor:
     x = x.double()
     inner = (2 / torch.pi) ** 0.5 * (x + 0.044715 * x**3)
     return (0.5 * x * (1 + torch.tanh(inner))).float()
+
+
+class CountedBars:
+    """Notes each bar's total and how far it came, and that it never ran past its end."""
+
+    def __init__(self) -> None:
+        self.bars: list[tuple[str, int, int]] = []
+
+    @contextmanager
+    def __call__(
+        self, description: str, total: int, unit: str
+    ) -> Iterator[Callable[[int], object]]:
+        """Give a function that counts."""
+        done = 0
+
+        def count(n: int) -> None:
+            nonlocal done
+            done += n
+            assert n >= 0 and done <= total, description
+
+        yield count
+        self.bars.append((description, total, done))

@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from gelu.cli import UserError
-from gelu.completions import completions_so_far
+from gelu.completions import GAP, completions_so_far
 
 
 def table(**columns: object) -> pd.DataFrame:
@@ -38,7 +38,8 @@ def test_without_prompt_idx_a_new_completion_begins_where_the_position_falls_bac
 
 def test_without_prompt_idx_another_text_is_another_completion() -> None:
     rows = table(input_text=list("xxyyzz"), prompt_sample_idx=0, token_position=range(6))
-    assert completions_so_far(rows, [1, 3, 5]) == ["a", "c", "e"]
+    # Positions count on, so that the second and the third lack their beginnings.
+    assert completions_so_far(rows, [1, 3, 5]) == ["a", f"{GAP}c", f"{GAP}e"]
 
 
 def test_positions_that_are_no_numbers_are_refused() -> None:

@@ -28,7 +28,7 @@ PATTERN_COLUMNS = (
     "cells_by_chance,surprise_bits,share_beyond_tokens,share_low,share_high,p_value,q_value,"
     "context_token,context_token_lift,context_token_q_value,previous_token,previous_token_lift,"
     "previous_token_q_value,output_token,output_token_lift,output_token_q_value,range_start,"
-    "range_end,range_lift,range_q_value,prompt_idx,prompt_lift,prompt_q_value"
+    "range_end,range_lift,range_q_value,prompt_idx,prompt_lift,prompt_q_value,n_prompts_held_out"
 )
 NEURON_COLUMNS = "pattern,neuron_id,layer,dimension,frequency_on,frequency_off"
 ENDINGS = {

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -19,6 +20,7 @@ from gelu.learning.activation_study import (
 from gelu.learning.network import log_loss_gradient
 from gelu.statistics.samples import Samples
 from gelu.token_history import token_history
+from tests.helpers import CountedBars
 from tests.planted import LENGTH, N_TOKENS, binary_entropy, planted_samples, planted_tokens
 
 PROMPTS = 160
@@ -51,6 +53,21 @@ def _probabilities(tokens: np.ndarray) -> np.ndarray:
     return np.concatenate(
         [by_token[last], by_second[before.reshape(-1)], by_place, nothing], axis=1
     )
+
+
+@pytest.mark.parametrize("n_prompts", [5, 40])
+@pytest.mark.parametrize("epochs", [1, 20])
+def test_the_bars_end_at_their_totals(n_prompts: int, epochs: int) -> None:
+    tokens = planted_tokens(n_prompts, seed=1)
+    # Nothing to learn: the network stops early.
+    active = np.random.default_rng(1).random((n_prompts * LENGTH, 8)) < 0.5
+    samples, bars = planted_samples(tokens, active, n_layer=2), CountedBars()
+    settings = replace(SETTINGS, epochs=epochs, least_steps=30)
+    history = token_history(samples, None, SETTINGS.history)
+    groups = samples.completions.prompts_of_samples()
+    study_activations(samples, groups, history, settings, "cpu", bars)
+    assert [name for name, *_ in bars.bars] == ["smoothing", "learning", "testing"]
+    assert all(done == total > 0 for _, total, done in bars.bars)
 
 
 def _study(samples: Samples) -> Study:

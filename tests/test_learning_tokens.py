@@ -26,6 +26,7 @@ from gelu.models import find_model, load_model
 from gelu.packed import PackedActivations
 from gelu.statistics.samples import Samples
 from gelu.token_history import token_history
+from tests.helpers import CountedBars
 from tests.planted import N_TOKENS, next_token_entropy, planted_samples, planted_tokens
 
 PROMPTS, NOISE = 240, 16
@@ -38,6 +39,24 @@ SETTINGS = Settings(
 def no_bars(description: str, total: int, unit: str) -> Iterator[Callable[[int], object]]:
     """Count no progress."""
     yield lambda n: None
+
+
+@pytest.mark.parametrize("n_prompts", [5, 40, 120])
+@pytest.mark.parametrize("epochs", [1, 4, 15])
+@pytest.mark.parametrize("rank", [4, 64])
+def test_the_bar_ends_at_its_total(n_prompts: int, epochs: int, rank: int) -> None:
+    tokens = planted_tokens(n_prompts, seed=3)
+    n_samples = n_prompts * (tokens.shape[1] - 1)
+    # Noise tells nothing, so that readouts stop early; some of them have full weights.
+    active = np.random.default_rng(0).random((n_samples, 24)) < 0.3
+    samples, bars = planted_samples(tokens, active, n_layer=2), CountedBars()
+    settings = replace(SETTINGS, epochs=epochs, rank=rank, hidden=4)
+    groups = samples.completions.prompts_of_samples()
+    study_next_token(
+        samples, groups, token_history(samples, None, 2), settings, N_TOKENS, None, bars
+    )
+    ((_, total, done),) = bars.bars
+    assert done == total > 0
 
 
 def _study(samples: Samples, settings: Settings = SETTINGS) -> TokenStudy:

@@ -155,7 +155,7 @@ def test_groups_of_one_token_are_not_patterns(seed: int) -> None:
 def test_a_group_of_one_token_does_not_pass_the_test_if_proposed() -> None:
     data = planted(0, sizes=(), token_groups=1)
     group = np.arange(data.active.shape[1] - 10, data.active.shape[1])
-    result = judge(Pattern(group, 5), all_of(data), ByToken.of(data.tokens), 0)
+    result = judge(Pattern(group, 5), all_of(data), ByToken.of(data.tokens))
     assert result.n_on > 50 and result.explained > 500
     assert abs(result.share_beyond) < 0.05 and result.p_value > 0.01
 
@@ -200,7 +200,8 @@ def test_passages_that_many_neurons_share_crowd_no_pattern_out() -> None:
 
 
 def test_a_pattern_that_explains_no_more_than_chance_has_no_surprise() -> None:
-    tested = pattern_tests.Tested(Pattern(np.arange(3), 2), 50.0, 60.0, -0.2, -0.3, -0.1, 9, 1.0)
+    pattern = Pattern(np.arange(3), 2)
+    tested = pattern_tests.Tested(pattern, 50.0, 60.0, -0.2, -0.3, -0.1, 4, 9, 1.0)
     assert tested.surprise_bits == 0
     # 60 against 50 is little for so many cells; 60 against 5 is much.
     more = [replace(tested, explained=60.0, by_chance=chance) for chance in (50.0, 5.0)]

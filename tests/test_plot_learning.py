@@ -34,7 +34,7 @@ def scores(n_layer: int, best: bool = True) -> pd.DataFrame:
         row = {"predictor": predictor, "neurons": neurons, "n_neurons": n}
         for measure, at in (("cross_entropy_bits", value), ("top1", 0.5), ("top5", 0.75)):
             row |= {measure: at, f"{measure}_low": at - 0.1, f"{measure}_high": at + 0.1}
-        rows.append(row)
+        rows.append(row | {"n_prompts": 128})
     return pd.DataFrame(rows)
 
 

@@ -1,6 +1,7 @@
 """The two predicting scripts as a person runs them, on a model whose neurons are set by hand."""
 
 import json
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 
 from tests.hand_set import (
     MODEL,
+    VOCABULARY,
     always,
     expected_active,
     generate_hand_set,
@@ -20,7 +22,7 @@ from tests.hand_set import (
     on_token,
     persistent,
 )
-from tests.helpers import run_script, run_script_here, user_error
+from tests.helpers import ROOT, run_script, run_script_here, user_error
 
 ACTIVATIONS, NEXT_TOKEN = "predict_activations.py", "predict_next_token.py"
 PAGE = "report_part2.py"
@@ -45,6 +47,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="module")
+def next_token(folder: Path) -> str:
+    """Run the second script into `next`; return what it said."""
+    made = run_script(NEXT_TOKEN, *_arguments(folder, "next"), "--min_token_count", 5)
+    return str(made.stdout)
+
+
 def _arguments(folder: Path, output: str) -> tuple[object, ...]:
     return (
         *("--model_type", folder / MODEL, "--dataset_dir", folder / "dataset"),
@@ -56,11 +65,69 @@ def _read(folder: Path, name: str) -> pd.DataFrame:
     return pd.read_csv(folder / f"{MODEL}_{name}", keep_default_na=False, na_values=[""])
 
 
+def _few_prompts(folder: Path) -> str:
+    """Return what is said beside intervals over the fixture's held-out prompts."""
+    summary = json.loads((folder / "first" / f"{MODEL}_activation_prediction.json").read_text())
+    n_prompts = summary["counts"]["prompts_held_out"]
+    assert (
+        n_prompts == _read(folder / "first", "activation_prediction_by_layer.csv")["n_prompts"][0]
+    )
+    return f"95 % intervals are over {n_prompts} held-out prompts: a rough guide"
+
+
 def test_neurons_of_tokens_and_positions_are_told_apart(folder: Path) -> None:
     neurons = _read(folder / "first", "activation_prediction_by_neuron.csv")
     kinds = neurons["decided_by"].tolist()
     assert kinds == ["token"] * 4 + ["position", "constant", "constant", "token"]
     assert neurons["log_loss_bits_learned"].max() < 0.1
+
+
+def test_what_is_saved_is_over_the_best_counting_baseline(folder: Path) -> None:
+    layers = _read(folder / "first", "activation_prediction_by_layer.csv")
+    bits = layers.pivot(index="layer", columns="predictor", values="log_loss_bits")
+    best = bits[["base_rate", "token", "two_tokens"]].min(axis=1)
+    saved = layers["layer"].map(best) - layers["log_loss_bits"]
+    assert layers["saved_bits"].to_numpy() == pytest.approx(saved.to_numpy(), abs=1e-9)
+    assert (best < bits["base_rate"] - 0.01).any()  # or the base rate would be the same thing
+    inside = layers["log_loss_bits"].between(layers["log_loss_low"], layers["log_loss_high"])
+    assert inside.all()
+
+
+def test_shares_are_of_what_the_network_saves_over_the_base_rate(folder: Path) -> None:
+    neurons = _read(folder / "first", "activation_prediction_by_neuron.csv")
+    bits = {name: neurons[f"log_loss_bits_{name}"] for name in ("base_rate", "learned")}
+    saved = bits["base_rate"] - bits["learned"]
+    token = neurons[["log_loss_bits_token", "log_loss_bits_learned_token_only"]].min(axis=1)
+    place = neurons["log_loss_bits_learned_position_only"]
+    for column, alone in (("share_token", token), ("share_position", place)):
+        expected = ((bits["base_rate"] - alone) / saved).where(saved > 0)
+        both = expected.notna() & (saved > 1e-6)
+        assert both.sum() >= 5
+        assert neurons[column][both].to_numpy() == pytest.approx(
+            expected[both].to_numpy(), rel=1e-5
+        )
+
+
+@pytest.mark.parametrize(
+    ("output", "table"),
+    [
+        ("first", "activation_prediction_by_layer.csv"),
+        ("first", "activation_prediction_reliability.csv"),
+        ("next", "next_token_prediction.csv"),
+        ("next", "next_token_neurons.csv"),
+    ],
+)
+def test_the_documented_columns_are_those_written(
+    folder: Path, next_token: str, output: str, table: str
+) -> None:
+    documented = (ROOT / "docs" / "files_part2.md").read_text(encoding="utf-8")
+    section = documented.split(f"**`{{m}}_{table}`**")[1].split("**`{m}_")[0]
+    named = [name for code in re.findall("`([^`]+)`", section) for name in code.split(",")]
+    places = []
+    for column in _read(folder / output, table).columns:
+        stem = re.sub("_(low|high)$", "", column)
+        places.append(named.index(column if column in named else stem))
+    assert places == sorted(places)
 
 
 def test_the_summary_says_what_was_done(folder: Path) -> None:
@@ -100,9 +167,9 @@ def test_a_saved_predictor_works_without_the_dataset_and_without_weights(folder:
     assert table["active"].isna().all() and 0 in table["neuron_id"].tolist()
 
 
-def test_the_next_token_is_read_from_the_neurons(folder: Path) -> None:
-    result = run_script(NEXT_TOKEN, *_arguments(folder, "next"), "--min_token_count", 5)
-    assert "the next token on held-out prompts" in result.stdout
+def test_the_next_token_is_read_from_the_neurons(folder: Path, next_token: str) -> None:
+    assert "the next token on held-out prompts" in next_token
+    assert _few_prompts(folder) in next_token
     scores = _read(folder / "next", "next_token_prediction.csv")
     bits = dict(
         zip(
@@ -126,7 +193,9 @@ def test_the_next_token_is_read_from_the_neurons(folder: Path) -> None:
     assert (direct["n_neurons"] == 0).all()
 
 
-def test_the_next_token_of_the_same_command_is_the_same_bytes(folder: Path) -> None:
+def test_the_next_token_of_the_same_command_is_the_same_bytes(
+    folder: Path, next_token: str
+) -> None:
     run_script(NEXT_TOKEN, *_arguments(folder, "again"), "--min_token_count", 5)
     for path in (folder / "next").iterdir():
         assert path.read_bytes() == (folder / "again" / path.name).read_bytes(), path.name
@@ -242,6 +311,59 @@ def _changed_dataset(folder: Path, other: Path, change: Callable[[pd.DataFrame],
     return other
 
 
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        ("output_id", 10**17),
+        ("output_id", len(VOCABULARY)),
+        ("context_token_id", 10**9),
+        ("token_position", 3 * 10**8),
+        ("absolute_position", 64),
+    ],
+)
+@pytest.mark.parametrize(
+    "script",
+    [ACTIVATIONS, NEXT_TOKEN, "extract_patterns.py", "analyze_activations.py", "visualize"],
+)
+def test_tokens_and_positions_that_the_model_has_not_are_refused_with_their_sample(
+    folder: Path, tmp_path: Path, script: str, column: str, value: int
+) -> None:
+    def change(table: pd.DataFrame) -> pd.DataFrame:
+        table.loc[7, column] = value
+        return table
+
+    _changed_dataset(folder, tmp_path, change)
+    arguments: tuple[object, ...] = ("--model_type", folder / MODEL, "--output_dir", tmp_path / "o")
+    if script == "analyze_activations.py":
+        files = [
+            tmp_path / f"{MODEL}_{name}"
+            for name in ("activation_dataset.csv", "activation_matrix.npz")
+        ]
+        arguments += ("--dataset_csv", files[0], "--activations_file", files[1])
+    elif script == "visualize":
+        script = "visualize_sample_activations.py"
+        arguments = ("--model_type", folder / MODEL, "--export_dir", tmp_path / "o")
+        arguments += ("--dataset_dir", tmp_path, "--sample_ids", 0)
+    else:
+        arguments += ("--dataset_dir", tmp_path)
+    error = user_error(script, *arguments, run=run_script_here)
+    assert f"sample 7 has {column} {value}; the model has 0 to " in error
+    assert not (tmp_path / "o").exists()
+
+
+def test_a_dataset_with_some_of_its_rows_says_what_is_unknown(folder: Path, tmp_path: Path) -> None:
+    _changed_dataset(folder, tmp_path, lambda table: table[table["token_position"] % 3 == 0])
+    out = tmp_path / "out"
+    arguments = ("--model_type", folder / MODEL, "--dataset_dir", tmp_path, "--output_dir", out)
+    made = run_script_here(NEXT_TOKEN, *arguments, "--epochs", 1, "--device", "cpu")
+    told = r"of [\d,]+ of [\d,]+ held-out samples it is unknown what the model had read"
+    assert re.search(told, made.stderr)
+    assert 0 < _read(out, "next_token_prediction.csv").iloc[-1]["top1"] < 1
+    run_script_here(PAGE, "--model_type", folder / MODEL, "--results_dir", out)
+    page = (out / f"{MODEL}_part2_report.html").read_text(encoding="utf-8")
+    assert re.search(told, page) and "not all of the last 2 tokens are known" in page
+
+
 def test_too_few_prompts_are_refused(folder: Path, tmp_path: Path) -> None:
     _changed_dataset(folder, tmp_path, lambda table: table[table["prompt_idx"] < 1])
     arguments = ("--model_type", folder / MODEL, "--dataset_dir", tmp_path)
@@ -275,7 +397,7 @@ def _with_other_ids(table: Any) -> Any:
     return table.assign(context_token_id=table.context_token_id + 1, output_id=table.output_id + 1)
 
 
-def test_the_page_tells_what_is_there(folder: Path, tmp_path: Path) -> None:
+def test_the_page_tells_what_is_there(folder: Path, next_token: str, tmp_path: Path) -> None:
     model = ("--model_type", folder / MODEL)
     assert "nothing of hand_set is there" in user_error(PAGE, *model, "--results_dir", tmp_path)
     for source in ("first", "next"):
@@ -286,3 +408,15 @@ def test_the_page_tells_what_is_there(folder: Path, tmp_path: Path) -> None:
     assert page.count("data:image/png;base64") == 2
     assert "Not there, because it has not been run: extract_patterns.py" in page
     assert "decides 5 of 8 neurons" in page and "nan" not in page
+    assert page.count(_few_prompts(folder)) == 2
+
+
+def test_results_of_an_earlier_version_are_not_put_on_the_page(
+    folder: Path, tmp_path: Path
+) -> None:
+    name = f"{MODEL}_activation_prediction.json"
+    summary = json.loads((folder / "first" / name).read_text(encoding="utf-8"))
+    del summary["intervals"]
+    (tmp_path / name).write_text(json.dumps(summary), encoding="utf-8")
+    told = user_error(PAGE, "--model_type", folder / MODEL, "--results_dir", tmp_path)
+    assert name in told and "earlier version" in told

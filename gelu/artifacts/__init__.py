@@ -50,13 +50,14 @@ from gelu.artifacts.predictors import (
 )
 from gelu.artifacts.shards import Shards
 from gelu.artifacts.tables import (
-    agreed_geometry,
+    dataset_geometry,
     find_geometry,
     layers_stated,
     read_dataset,
     read_document,
     read_geometry_table,
     require_model_file,
+    require_ranges,
 )
 from gelu.artifacts.writers import (
     ATTRIBUTES,
@@ -162,9 +163,9 @@ __all__ = [
     "DiskFullError",
     "EdgeBlock",
     "Shards",
-    "agreed_geometry",
     "complete_file",
     "dataset_activation_file",
+    "dataset_geometry",
     "edges_have_weights",
     "file_hash",
     "find_activation_file",
@@ -185,6 +186,7 @@ __all__ = [
     "remove_folder",
     "remove_partial_files",
     "require_model_file",
+    "require_ranges",
     "write_bytes",
     "write_document",
     "write_gexf",

@@ -14,7 +14,7 @@ from gelu.artifacts.files import read_text
 from gelu.artifacts.writers import ATTRIBUTES, FREQUENCY, Artifacts
 from gelu.cli import UserError
 from gelu.csv_records import Record, csv_records, whole_records
-from gelu.models import Geometry
+from gelu.models import LARGEST, Geometry, ModelSource, known_geometry, read_geometry
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -37,18 +37,21 @@ LARGEST_LOGPROB = 1e-4
 SHOWN = 60
 
 
-def read_dataset(path: Path) -> "pd.DataFrame":
+def read_dataset(path: Path, geometry: Geometry | None = None) -> "pd.DataFrame":
     """Return the dataset's table, text columns as text, whatever the tokens are.
 
     Columns may be missing but for `REQUIRED`, and further ones are kept. Raises `UserError` for
-    what cannot be, naming the row: numbers that are none or negative, a sample or a token of a
-    completion that stands there twice, counts that do not add up, a text that disagrees with its
-    id. What `--csv_safe` put before texts is taken off.
+    what cannot be, naming the row: numbers that are none or negative, tokens and positions that the
+    model of this geometry (`dataset_geometry`) has not, a sample or a token of a completion that
+    stands there twice, counts that do not add up, a text that disagrees with its id. Without a
+    geometry, tokens and positions are refused that no model has. What `--csv_safe` put before texts
+    is taken off.
     """
     table = undo_csv_safe(_read_csv(path, "a dataset CSV", TEXT_COLUMNS), path)
     _require_columns(path, table, REQUIRED)
     counts = [name for name in table.columns if LAYER_COUNT.fullmatch(name)]
     _require_whole_numbers(path, table, [*WHOLE_NUMBERS, *counts])
+    require_ranges(path, table, geometry)
     _require_logprobs(path, table)
     _refuse_repeated(path, table, ["sample_id"])
     _refuse_repeated(path, table, ["prompt_idx", "prompt_sample_idx", "token_position"])
@@ -117,6 +120,30 @@ def _require_whole_numbers(path: Path, table: "pd.DataFrame", names: Iterable[st
         if table[name].dtype.kind != "i" or int(table[name].min()) < 0:
             place, cell = _find_cell(path, name, _is_whole_number)
             raise UserError(f"{place}: {name} is {cell}; a whole number of 0 or more is needed")
+
+
+def require_ranges(path: Path, table: "pd.DataFrame", geometry: Geometry | None) -> None:
+    """Raise `UserError` for a token or a position that the model has not, naming the sample.
+
+    geometry: None, or 0 for what is not known of it, refuses what no model has.
+    """
+    vocabulary = (geometry and geometry.vocab_size) or LARGEST["vocab_size"]
+    n_positions = (geometry and geometry.n_positions) or LARGEST["n_positions"]
+    for name, end in {
+        "output_id": vocabulary,
+        "context_token_id": vocabulary,
+        "token_position": n_positions,
+        "absolute_position": n_positions,
+    }.items():
+        if name not in table.columns:
+            continue
+        if (wrong := (table[name] >= end).to_numpy()).any():
+            row = int(wrong.argmax())
+            raise UserError(
+                f"{path}: sample {table['sample_id'].iloc[row]} has {name} "
+                f"{table[name].iloc[row]}; the model has 0 to {end - 1}: name the model that made "
+                "the dataset"
+            )
 
 
 def _is_whole_number(cell: str) -> bool:
@@ -219,6 +246,22 @@ def find_geometry(folder: Path, model: str) -> Geometry | None:
     files = Artifacts(folder, model)
     tables = [files.path(ending) for ending in (FREQUENCY, ATTRIBUTES)]
     return agreed_geometry({path: read_geometry_table(path) for path in tables if path.is_file()})
+
+
+def dataset_geometry(folders: Iterable[Path], source: ModelSource) -> Geometry:
+    """Return the geometry of the model that wrote the dataset in these folders.
+
+    Layers and neurons are what the folders' own neuron tables state, else the model's; tokens and
+    positions are the model's where these agree and it is at hand without asking the hub, else 0.
+    Raises `UserError` where tables disagree, or nothing is known.
+    """
+    stated = agreed_geometry({folder: find_geometry(folder, source.name) for folder in folders})
+    if stated is None:
+        return read_geometry(source)
+    known = known_geometry(source)
+    if known and (known.n_layer, known.d_mlp) == (stated.n_layer, stated.d_mlp):
+        return known
+    return Geometry(stated.n_layer, 0, stated.d_mlp, 0, 0)
 
 
 def agreed_geometry(stated: Mapping[Path, Geometry | None]) -> Geometry | None:

@@ -42,7 +42,7 @@ from gelu.learning.prediction import (
     reliability_table,
 )
 from gelu.models import Geometry
-from gelu.splits import Parts, split_parts
+from gelu.splits import Parts, coverage_note, split_parts
 from gelu.statistics.samples import Samples
 from gelu.token_history import NO_TOKEN
 
@@ -204,7 +204,7 @@ def study_activations(
         strengths,
         losses,
         Predictor(network.cpu(), codes, geometry),
-        layer_table(measured, settings.seed),
+        layer_table(measured),
         neuron_table(measured, geometry),
         reliability_table(measured),
     )
@@ -260,6 +260,7 @@ def summarise_study(study: Study, samples: Samples, settings: Settings) -> dict[
             str(layer) for layer in learned.loc[~(learned["saved_low"] > 0), "layer"]
         ],
         "verdict": verdict(layers),
+        "intervals": coverage_note(int(study.parts.held_out_groups.max()) + 1),
         "skipped": dict(samples.skipped),
     }
 

@@ -14,6 +14,8 @@ import numpy as np
 import scipy.sparse
 from numpy.typing import NDArray
 
+from gelu.token_history import number_contexts
+
 GRID = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
 
 Floats = NDArray[np.float32]
@@ -30,9 +32,7 @@ class Contexts:
     @classmethod
     def of(cls, history: NDArray[np.int64]) -> "Contexts":
         """Number the contexts of a `gelu.token_history.token_history`, two columns or more."""
-        token = np.unique(history[:, 0], return_inverse=True)[1].reshape(-1)
-        pairs = history[:, 0] * (history.max() + 2) + history[:, 1] + 1
-        return cls(token, np.unique(pairs, return_inverse=True)[1].reshape(-1))
+        return cls(*number_contexts(history))
 
 
 @dataclass(frozen=True)

@@ -99,8 +99,8 @@ def token_carriers(
 
     readout, direct: (w, C); neurons: (w,) ids; tokens: (C,), numbers that stand for the tokens;
     strength: (w,), the standard deviation of each neuron's activity. effect is weight times that.
-    direct_rank is the neuron's place among all when ordered by the direct path's weight for that
-    token, 1 for the largest; without `direct` it is empty.
+    direct_rank is the neuron's place among those given when ordered by the direct path's weight for
+    that token, 1 for the largest; without `direct` it is left out.
     """
     effect = readout * strength[:, None]
     frames = []

@@ -78,13 +78,14 @@ class TokenCodes:
     def of(cls, history: NDArray[np.int64]) -> "TokenCodes":
         """Return the codes of all tokens in a token history."""
         ids = np.unique(history)
-        return cls(ids[ids != NO_TOKEN])
+        return cls(ids[ids >= 0])
 
     def __len__(self) -> int:
         return len(self.ids) + FIRST_TOKEN
 
     def encode(self, history: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Return codes of the same shape: `ABSENT` without a token, `UNSEEN` for one unknown."""
+        """Return codes of the same shape: `ABSENT` without a token, `UNSEEN` for one not learned
+        from, or not known."""
         place = np.minimum(np.searchsorted(self.ids, history), len(self.ids) - 1)
         codes = np.where(self.ids[place] == history, place + FIRST_TOKEN, UNSEEN)
         return np.where(history == NO_TOKEN, ABSENT, codes)
@@ -177,7 +178,8 @@ def train(
     """Fit the network to the rows `learn`; return the mean log-loss on `validate` by epoch, bits.
 
     Keeps the weights of the best epoch and stops after `patience` epochs without a better one
-    (AdamW, one cycle of the learning rate). `done` is called with each batch's number of samples.
+    (AdamW, one cycle of the learning rate). `done` is called with numbers of samples, in all as
+    many as there are in all epochs: what an early stop leaves out is done in one go.
     """
     rng = np.random.default_rng(training.seed)
     torch.manual_seed(training.seed)
@@ -206,6 +208,7 @@ def train(
             best, least = _copy(network), losses[-1]
         if len(losses) - 1 - int(np.argmin(losses)) >= max(training.patience, n_epochs // 4):
             break
+    done((n_epochs - len(losses)) * len(learn))
     network.load_state_dict(best)
     network.eval()
     return losses

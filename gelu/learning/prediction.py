@@ -2,7 +2,7 @@
 
     strengths = choose_strengths(activations, contexts, parts, n_layer, bar.update)
     measured = measure(activations, n_layer, contexts, parts, strengths, learned, bar.update)
-    layers, neurons = layer_table(measured, seed), neuron_table(measured, geometry)
+    layers, neurons = layer_table(measured), neuron_table(measured, geometry)
 
 Neurons go by in blocks of all samples, unpacked from bits: memory does not grow with their number.
 """
@@ -200,13 +200,13 @@ def _add(
         found.layer_counts[number, :, layer] += counts[:, here].sum(axis=1)
 
 
-def layer_table(measured: Measured, seed: int) -> pd.DataFrame:
+def layer_table(measured: Measured) -> pd.DataFrame:
     """Return a row for each predictor and layer, and one with layer `all`.
 
-    log_loss_bits has a 95 % interval (low, high) from resampled held-out prompts;
-    saved_bits is the loss of the best counting baseline of that layer less this one's, with its own
-    interval over the same resampled prompts. Averages over neurons leave out, for ranking, those
-    that are always or never active in held-out samples.
+    log_loss_bits has a 95 % interval (low, high) over the n_prompts held-out prompts; saved_bits is
+    the loss of the best counting baseline of that layer less this one's, with an interval over the
+    prompts' differences. Averages over neurons leave out, for ranking, those that are always or
+    never active in held-out samples.
     """
     n_layer = measured.group_loss.shape[2]
     rows = []
@@ -215,10 +215,9 @@ def layer_table(measured: Measured, seed: int) -> pd.DataFrame:
         group_loss = measured.group_loss[:, :, layers].mean(axis=2)
         means = group_loss.sum(axis=1) / measured.group_size.sum()
         best = int(np.argmin(means[: len(BASELINES)]))
-        columns = np.concatenate([group_loss, group_loss[best] - group_loss]).T
-        low, high = interval(columns, measured.group_size, seed)
+        low, high = interval(group_loss.T, measured.group_size, "positive")
+        saved_low, saved_high = interval((group_loss[best] - group_loss).T, measured.group_size)
         for number, predictor in enumerate(PREDICTORS):
-            saved = len(PREDICTORS) + number
             rows.append(
                 {
                     "predictor": predictor,
@@ -227,9 +226,10 @@ def layer_table(measured: Measured, seed: int) -> pd.DataFrame:
                     "log_loss_low": low[number],
                     "log_loss_high": high[number],
                     "saved_bits": means[best] - means[number],
-                    "saved_low": low[saved],
-                    "saved_high": high[saved],
+                    "saved_low": saved_low[number],
+                    "saved_high": saved_high[number],
                     **_means_over_neurons(measured, number, layers),
+                    "n_prompts": len(measured.group_size),
                 }
             )
     return pd.DataFrame(rows)

@@ -53,6 +53,15 @@ class Fitting:
     least_steps: int = 500
     patience: int = 3
 
+    def n_batches(self, n_samples: int) -> int:
+        """Return the batches of an epoch."""
+        return -(-n_samples // self.batch_size)
+
+    def n_epochs(self, n_samples: int, goes_on: bool = False) -> int:
+        """Return the epochs for so many samples, at most; goes_on: from another readout."""
+        epochs = max(self.epochs, -(-self.least_steps // self.n_batches(n_samples)))
+        return -(-epochs // 2) if goes_on else epochs
+
 
 class Readout(nn.Module):
     """Log-probabilities of classes from binary activations, centred by their training means."""
@@ -197,20 +206,21 @@ def fit_readout(
     classes: (n,), of each sample; prior: (C,), of each class; start: a linear readout to go on
     from, of as many matrices as this one will have, with half the epochs and an eighth of the
     learning rate. AdamW with one cycle of the learning rate; stops after `patience` epochs without
-    a gain. `done` is called with numbers of samples.
+    a gain. `done` is called with numbers of samples, in all `fitting.n_epochs` times those to learn
+    from: what an early stop leaves out is done in one go.
     """
     torch.manual_seed(fitting.seed)
     rng = np.random.default_rng(fitting.seed)
     means, varies = _means(activations, learn)
     readout = Readout(means, torch.from_numpy(prior).float(), fitting, varies)
-    n_batches = -(-len(learn) // fitting.batch_size)
-    epochs = max(fitting.epochs, -(-fitting.least_steps // n_batches))
+    n_batches = fitting.n_batches(len(learn))
+    epochs = fitting.n_epochs(len(learn), start is not None)
     rate, decay = fitting.learning_rate, fitting.weight_decay
     if readout.full:
         rate, decay = fitting.full_rate, fitting.full_decay
     if start is not None:
         readout.begin_with(start)
-        epochs, rate = -(-epochs // 2), rate / 8
+        rate /= 8
     optimiser = torch.optim.AdamW(readout.parameters(), rate, weight_decay=decay, fused=True)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, rate, total_steps=epochs * n_batches)
     truth = torch.from_numpy(classes)
@@ -233,6 +243,7 @@ def fit_readout(
             best, best_loss, best_epoch = _copy(readout), validation_loss, epoch
         if epoch - best_epoch >= max(fitting.patience, epochs // 4):
             break
+    done((epochs - 1 - epoch) * len(learn))
     readout.load_state_dict(best)
     readout.eval()
     return readout, best_loss

@@ -25,6 +25,7 @@ from gelu.learning.readout import (
 )
 from gelu.learning.tokens import (
     ORDERS,
+    UNKNOWN_RANK,
     Before,
     Classes,
     TokenModel,
@@ -34,7 +35,7 @@ from gelu.learning.tokens import (
 )
 from gelu.models import Geometry
 from gelu.packed import PackedActivations
-from gelu.splits import Parts, interval, split_parts, sums_by_group
+from gelu.splits import Parts, Scale, coverage_note, interval, split_parts, sums_by_group
 from gelu.statistics.samples import Samples
 
 BEST_K = (10, 30, 100, 300, 1000, 3000, 10000)
@@ -69,8 +70,9 @@ class Settings:
 class Inside:
     """What the model itself gives, where it is at hand.
 
-    ranks: (held out,) -> rank of each token that came, given the rows; direct: weights of the
-    direct path (n_neurons, C), given the tokens' ids.
+    ranks: (held out,) -> rank of each token that came, given the rows, `UNKNOWN_RANK` where what
+    the model had read is not known; direct: weights of the direct path (n_neurons, C), given the
+    tokens' ids.
     """
 
     ranks: Callable[[NDArray[np.int64]], NDArray[np.int64]]
@@ -112,6 +114,8 @@ class _Task:
     def go_on(self, fit: "_Fit", fitting: Fitting, start: "_Fit | None") -> "_Fit":
         """Fit the same neurons again, from a readout of others; return what validates better."""
         if start is None or start.readout.full != fit.readout.full:
+            n_samples = len(self.parts.learn)
+            self.done(fitting.n_epochs(n_samples, goes_on=True) * n_samples)
             return fit
         _, here, there = np.intersect1d(fit.neurons, start.neurons, True, return_indices=True)
         given = Start(start.readout, here, there)
@@ -174,21 +178,18 @@ def study_next_token(
     strengths = choose_token_strengths(before, parts.learn, parts.validate, n_tokens)
     counted = TokenModel.count(before, parts.training, n_tokens, strengths)
     rows = [
-        _row(order, "none", 0, scores, parts, settings.seed)
+        _row(order, "none", 0, scores, parts)
         for order, scores in counted.score(before, parts.held_out).items()
     ]
     learned = parts.learn
     classes = Classes.choose(came[learned], groups[learned], counted.unigram, settings.max_classes)
     prior = classes.prior(counted.unigram)
     plan = reading_plan(samples.geometry)
-    # Every readout from nothing; all neurons and the best k once more, with half the epochs.
-    halves = 2 * len(plan) + 5 + 3 * len(_ks(samples.geometry))
-    most = settings.epochs * len(learned) * halves // 2
-    with bars("readouts", most, "sample") as done:
+    with bars("readouts", _most_steps(plan, settings, samples.geometry, learned), "sample") as done:
         task = _Task(samples.activations, came, classes, classes.encode(came), prior, parts, done)
         whole, more, chosen = _readouts(task, plan, settings, samples.geometry)
     rows += more
-    ceiling = _ceiling(samples, parts, inside, rows, settings.seed)
+    ceiling = _ceiling(samples, parts, inside, rows)
     every = np.arange(samples.geometry.n_neurons)
     carriers, direct = _carriers(samples, whole, classes, came[learned], inside, every, settings)
     scores = pd.DataFrame(rows)
@@ -205,6 +206,20 @@ def reading_plan(geometry: Geometry) -> list[tuple[str, NDArray[np.int64]]]:
     return alone + up_to
 
 
+def _most_steps(
+    plan: list[tuple[str, NDArray[np.int64]]],
+    settings: Settings,
+    geometry: Geometry,
+    learned: NDArray[np.int64],
+) -> int:
+    """Return how many samples all readouts go through, each as often as it has epochs at most."""
+    n_samples, n_best = len(learned), len(_ks(geometry))
+    linear, hidden = settings.fitting(linear=True), settings.fitting(linear=False)
+    # Every readout from nothing; all neurons and the best k once more.
+    epochs = (1 + len(plan) + n_best) * linear.n_epochs(n_samples) + hidden.n_epochs(n_samples)
+    return n_samples * (epochs + (1 + n_best) * linear.n_epochs(n_samples, goes_on=True))
+
+
 def _ks(geometry: Geometry) -> list[int]:
     return [k for k in BEST_K if k < geometry.n_neurons]
 
@@ -219,8 +234,7 @@ def _readouts(
     linear, n_neurons = settings.fitting(linear=True), geometry.n_neurons
 
     def row(predictor: str, neurons: str, fit: _Fit) -> dict[str, Any]:
-        scores = task.test(fit)
-        return _row(predictor, neurons, len(fit.neurons), scores, task.parts, settings.seed)
+        return _row(predictor, neurons, len(fit.neurons), task.test(fit), task.parts)
 
     every = np.arange(n_neurons)
     # Its weights stand for all layers alike: started from one's, it would keep the others' at 0.
@@ -246,17 +260,23 @@ def _readouts(
 
 
 def _row(
-    predictor: str, neurons: str, n_neurons: int, scores: TokenScores, parts: Parts, seed: int
+    predictor: str, neurons: str, n_neurons: int, scores: TokenScores, parts: Parts
 ) -> dict[str, Any]:
-    """Return one row of the table of scores, each with its interval over prompts."""
-    columns = scores.columns()
-    sums = sums_by_group(columns, parts.held_out_groups)
-    low, high = interval(sums, np.bincount(parts.held_out_groups), seed)
+    """Return one row of the table of scores, each with its interval over prompts.
+
+    Guesses count where the rank is known (`TokenScores`); they are NaN where none is.
+    """
     row: dict[str, Any] = {"predictor": predictor, "neurons": neurons, "n_neurons": n_neurons}
-    for number, measure in enumerate(MEASURES):
-        row[measure] = float(columns[:, number].mean())
-        row[f"{measure}_low"], row[f"{measure}_high"] = float(low[number]), float(high[number])
-    return row
+    columns, groups = scores.columns(), parts.held_out_groups
+    known = np.flatnonzero(scores.rank != UNKNOWN_RANK)
+    for measure, values in zip(MEASURES, columns.T, strict=True):
+        rows = np.arange(len(values)) if measure == MEASURES[0] else known
+        scale: Scale = "positive" if measure == MEASURES[0] else "share"
+        sums = sums_by_group(values[rows], groups[rows])
+        sizes = sums_by_group(np.ones(len(rows)), groups[rows])
+        row[measure] = float(values[rows].mean()) if len(rows) else float("nan")
+        row[f"{measure}_low"], row[f"{measure}_high"] = interval(sums, sizes, scale)
+    return {**row, "n_prompts": int(groups.max()) + 1}
 
 
 def _ceiling(
@@ -264,7 +284,6 @@ def _ceiling(
     parts: Parts,
     inside: Inside | None,
     rows: list[dict[str, Any]],
-    seed: int,
 ) -> dict[str, float]:
     """Add the model's own row to `rows`; return what its log-probabilities say."""
     if "output_logprob" not in samples.table.columns:
@@ -272,12 +291,10 @@ def _ceiling(
         return {}
     logprobs = samples.table["output_logprob"].to_numpy(np.float64)[parts.held_out]
     surprise = -logprobs / np.log(2)
-    unknown = np.zeros(len(surprise), np.int64)
-    ranks = unknown if inside is None else inside.ranks(parts.held_out)
-    row = _row("model", "model", 0, TokenScores(surprise, ranks), parts, seed)
-    if inside is None:
-        row.update({name: float("nan") for name in row if name.startswith("top")})
-    rows.append(row)
+    ranks = np.full(len(surprise), UNKNOWN_RANK)
+    if inside is not None:
+        ranks = inside.ranks(parts.held_out)
+    rows.append(_row("model", "model", 0, TokenScores(surprise, ranks), parts))
     return asdict(sampled_bounds(logprobs))
 
 
@@ -350,6 +367,7 @@ def summarise_token_study(
         "best_neurons": best,
         "ceiling_from_logprobs": {name: round(x, 6) for name, x in study.ceiling.items()},
         "direct_path": [] if study.direct is None else study.direct.to_dict(orient="records"),
+        "intervals": coverage_note(int(study.parts.held_out_groups.max()) + 1),
         "skipped": dict(samples.skipped),
     }
 

@@ -14,24 +14,29 @@ import numpy as np
 import scipy.sparse
 from numpy.typing import NDArray
 
+from gelu.token_history import number_contexts
+
 BITS = 1 / np.log(2)
 GRID = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
 ORDERS = ("unigram", "bigram", "trigram")
 BATCH_VALUES = 1 << 22
+UNKNOWN_RANK = -1
 
 Ints = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
 class TokenScores:
-    """Of each sample: surprise (m,), -log2 of the probability of what came; rank (m,)."""
+    """Of each sample: surprise (m,), -log2 of the probability of what came; rank (m,),
+    `UNKNOWN_RANK` where it cannot be told."""
 
     surprise: NDArray[np.float64]
     rank: Ints
 
     def columns(self) -> NDArray[np.float64]:
-        """Return surprise, top-1 and top-5 side by side, (m, 3)."""
-        hits = [(self.rank < top).astype(np.float64) for top in (1, 5)]
+        """Return surprise, top-1 and top-5 side by side, (m, 3); NaN for an unknown rank."""
+        known = self.rank != UNKNOWN_RANK
+        hits = [np.where(known, self.rank < top, np.nan) for top in (1, 5)]
         return np.stack([self.surprise, *hits], axis=1)
 
     @classmethod
@@ -65,10 +70,7 @@ class Before:
     @classmethod
     def of(cls, history: Ints, came: Ints) -> "Before":
         """Number the contexts of a token history, two columns or more."""
-        last = np.unique(history[:, 0], return_inverse=True)[1].reshape(-1)
-        pairs = history[:, 0] * (history.max() + 2) + history[:, 1] + 1
-        pair = np.unique(pairs, return_inverse=True)[1].reshape(-1)
-        return cls(last.astype(np.int64), pair.astype(np.int64), came)
+        return cls(*number_contexts(history), came)
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 
 from gelu.plots.figures import FAINT_INK, INK, draw_line, new_figure, points
 from gelu.plots.text import LINE_HEIGHT, drawable, fit_lines, font_families, shorten
+from gelu.splits import ENOUGH_PROMPTS
 
 WIDTH, MARGIN = 1600, 50
 TITLE, SUBTITLE, HEADING, TEXT = 30, 18, 20, 16  # heights of text in pixels
@@ -50,6 +51,12 @@ def add_axes(
     if heading:
         draw_line(figure, left, top - 14, heading, HEADING, weight="bold")
     return axes
+
+
+def bars_note(n_prompts: int) -> str:
+    """Return what error bars are: intervals over so many prompts, and whether these are few."""
+    few = f" (few: a rough guide below {ENOUGH_PROMPTS})" if n_prompts < ENOUGH_PROMPTS else ""
+    return f"Bars: 95 % intervals over {n_prompts:,} held-out prompts{few}."
 
 
 def name_axes(axes: Axes, x: str = "", y: str = "") -> None:

@@ -14,6 +14,7 @@ from gelu.plots.charts import (
     TEXT,
     TOP,
     add_axes,
+    bars_note,
     chart,
     label_rows,
     name_axes,
@@ -39,7 +40,7 @@ def next_token_figure(model: str, scores: pd.DataFrame, direct: pd.DataFrame | N
     """Return the picture of a next-token study; the tables: of `gelu.learning.token_study`."""
     subtitle = (
         "Tested on held-out prompts. Bits are the mean surprise at the token that came, 0 for "
-        "certainty; fewer are better. Bars: 95 %, by resampling prompts."
+        "certainty; fewer are better. " + bars_note(int(scores["n_prompts"].max()))
     )
     whole = scores[scores["neurons"].isin(["none", "all", "model"])]
     layers = scores[scores["neurons"].str.startswith("layer")]
@@ -90,7 +91,7 @@ def _hits(axes: Axes, rows: pd.DataFrame) -> None:
         values = rows[measure].to_numpy(float)
         axes.barh(places, np.nan_to_num(values), width, color=_colours(rows), alpha=alpha)
     for place, first, five in zip(places.tolist(), rows["top1"], rows["top5"], strict=True):
-        text = "unknown without the model" if np.isnan(first) else f"{first:.0%}, {five:.0%}"
+        text = "unknown" if np.isnan(first) else f"{first:.0%}, {five:.0%}"
         write(axes, 0 if np.isnan(five) else five, place, text, (8, 0))
     axes.set_ylim(len(rows) - 0.5, -0.5)
     axes.set_xlim(0, 1.2)

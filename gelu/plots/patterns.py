@@ -22,6 +22,7 @@ from gelu.plots.charts import (
 )
 from gelu.plots.figures import FAINT_INK, INK, draw_line, points
 from gelu.plots.text import drawable, shorten, show_spaces, text_width
+from gelu.splits import ENOUGH_PROMPTS
 
 MOST_PATTERNS, CONTEXTS_EACH, TOKENS_EACH = 15, 3, 2
 LEAST_LIFT = 1.5  # of positions worth naming
@@ -102,7 +103,9 @@ def _draw_shares(figure: Figure, patterns: Sequence[Mapping[str, Any]], top: flo
         low, high = pattern["share_low"], pattern["share_high"]
         axes.barh(row, share, height=0.3, color=COLOURS[4])
         if low is not None and high is not None:
-            axes.plot([100 * max(low, 0), 100 * high], [row, row], color=INK, lw=points(3))
+            few = pattern["n_prompts_held_out"] < ENOUGH_PROMPTS
+            ends, style = [100 * max(low, 0), 100 * max(high, 0)], ":" if few else "-"
+            axes.plot(ends, [row, row], color=INK, lw=points(3), ls=style)
         write(axes, 2, row - 0.3, f"{share:.0f}%", size=SMALL, color=INK)
     axes.set_xlim(0, 100)
     axes.set_ylim(len(patterns) - 0.5, -0.5)
@@ -110,7 +113,7 @@ def _draw_shares(figure: Figure, patterns: Sequence[Mapping[str, Any]], top: flo
     axes.set_yticks([])
     axes.grid(axis="x", color=GRID)
     _separate(axes, len(patterns))
-    name_axes(axes, "% of what it explains, 95 % interval")
+    name_axes(axes, f"% of what it explains; 95 %\n(dotted: under {ENOUGH_PROMPTS} prompts)")
 
 
 def _separate(axes: Axes, n_rows: int) -> None:

@@ -15,6 +15,7 @@ from gelu.plots.charts import (
     TEXT,
     TOP,
     add_axes,
+    bars_note,
     chart,
     name_axes,
     say_nothing,
@@ -56,7 +57,8 @@ def activation_prediction_figure(
     """Return the picture of an activation prediction; the tables: of `gelu.learning.prediction`."""
     subtitle = (
         "Tested on prompts that no predictor has seen. Log-loss is the surprise at each neuron's "
-        "being active or not, mean over neurons; 0 is certainty. Bars: 95 %, by resampling prompts."
+        "being active or not, mean over neurons; 0 is certainty. "
+        + bars_note(int(layers["n_prompts"].max()))
     )
     top, second = TOP + 60, TOP + 60 + PANEL_HEIGHT + 150
     right = LEFT + PANEL_WIDTH + GAP

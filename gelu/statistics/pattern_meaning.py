@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from gelu.completions import written_text
 from gelu.models import Geometry
 from gelu.packed import PackedActivations
 from gelu.statistics.enrichment import Labels, enriched, fisher_found, one_hot
@@ -91,6 +92,9 @@ def labels_in_role(samples: Samples, role: str) -> tuple[NDArray[np.int64], Toke
         return None
     codes = np.roll(tokens.codes, 1)
     codes[samples.completions.starts()] = -1
+    # Where a row is missing, the row before is not that of the token before.
+    places = samples.table["token_position"].to_numpy()
+    codes[np.roll(places, 1) != places - 1] = -1
     return codes, tokens
 
 
@@ -224,17 +228,19 @@ def context_of(samples: Samples, row: int) -> dict[str, Any]:
     completion = int(np.searchsorted(completions.starts(), row, side="right")) - 1
     start = int(completions.starts()[completion])
     end = start + int(completions.lengths[completion])
-    outputs = table["output"]
+    rows = table.iloc[start:end]
+    place = int(table["token_position"].iloc[row])
+    last = int(table["token_position"].iloc[end - 1])
     prompt = str(table["input_text"].iloc[row]) if "input_text" in table.columns else ""
-    read = prompt + "".join(map(str, outputs.iloc[start:row]))
+    read = prompt + written_text(rows, 0, place)
     token = str(table["context_token"].iloc[row]) if "context_token" in table.columns else ""
     before = read[: len(read) - len(token)] if token and read.endswith(token) else read
     cut = before[-TOKENS_BEFORE:]
     return {
         "before": cut if len(cut) == len(before) else "…" + cut,
         "token": token,
-        "after": "".join(map(str, outputs.iloc[row : min(row + TOKENS_AFTER, end)])),
-        "output": str(outputs.iloc[row]),
+        "after": written_text(rows, place, min(place + TOKENS_AFTER, last + 1)),
+        "output": str(table["output"].iloc[row]),
         "sample_id": int(table["sample_id"].iloc[row]),
         "prompt_idx": int(samples.prompt_ids[completions.prompts[completion]]),
     }

@@ -45,9 +45,10 @@ class Tested:
     """A pattern and what became of it on the half of the prompts that it was not found in.
 
     explained, by_chance: cells in all; share_beyond, low, high: the share of the explained cells
-    that tokens alone do not explain, with its 95 % interval over prompts; n_on: samples there in
-    which it is on; found_in: 0 or 1, the half, 2 both; likeness: the Jaccard index of its neurons
-    with those of the likest pattern found in the other half.
+    that tokens alone do not explain, with its 95 % interval over the n_prompts prompts in which it
+    explains any, NaN with fewer than two; n_on: samples there in which it is on; found_in: 0 or 1,
+    the half, 2 both; likeness: the Jaccard index of its neurons with those of the likest pattern
+    found in the other half.
     """
 
     pattern: Pattern
@@ -56,6 +57,7 @@ class Tested:
     share_beyond: float
     low: float
     high: float
+    n_prompts: int
     n_on: int
     p_value: float
     q_value: float = 1.0
@@ -162,7 +164,7 @@ def _search_and_test(
         part = half.first(MOST_SEARCHED)
         patterns = find_patterns(part.activations, part.tokens, settings.most, prompts=part.groups)
         by_token = ByToken.of(other.tokens)
-        found.append([judge(pattern, other, by_token, settings.seed) for pattern in patterns])
+        found.append([judge(pattern, other, by_token) for pattern in patterns])
         done()
     tested = _merge(found)
     p_values = np.array([one.p_value for one in tested])
@@ -175,16 +177,26 @@ def _replaced(one: Tested, **values: object) -> Tested:
     return Tested(**{**one.__dict__, **values})
 
 
-def judge(pattern: Pattern, half: Half, by_token: ByToken, seed: int) -> Tested:
+def judge(pattern: Pattern, half: Half, by_token: ByToken) -> Tested:
     """Return how a pattern fares on samples that it was not found in."""
     active = half.columns(pattern.neurons)
     result = explained(active, by_token, pattern.threshold)
     n_on = int((active.sum(axis=1) >= pattern.threshold).sum())
     p_value, sums = _over_prompts(result, half.groups)
-    low, high = _interval(sums, seed)
+    # What chance explains of it is 0 or more, so that the share beyond is 1 at most.
+    least, most = interval(sums[:, 1], sums[:, 0], "positive")
     total, by_chance = sums.sum(axis=0)
-    share = 1 - by_chance / total if total > 0 else 0.0
-    return Tested(pattern, float(total), float(by_chance), float(share), low, high, n_on, p_value)
+    return Tested(
+        pattern,
+        explained=float(total),
+        by_chance=float(by_chance),
+        share_beyond=float(1 - by_chance / total) if total > 0 else 0.0,
+        low=1 - most,
+        high=1 - least,
+        n_prompts=int(np.count_nonzero(sums[:, 0])),
+        n_on=n_on,
+        p_value=p_value,
+    )
 
 
 def _over_prompts(
@@ -199,15 +211,6 @@ def _over_prompts(
         return 1.0, sums
     freedom = len(beyond) - 1
     return float(special.stdtr(freedom, -beyond.mean() / spread)), sums
-
-
-def _interval(sums: NDArray[np.float64], seed: int) -> tuple[float, float]:
-    """Return the 95 % interval of the share beyond chance over resampled prompts."""
-    there = sums[sums[:, 0] > 0]
-    if len(there) < 2:
-        return -np.inf, 1.0
-    low, high = interval(sums[:, 0] - sums[:, 1], np.maximum(sums[:, 0], 1e-9), seed)
-    return max(low, -1.0), high
 
 
 def _merge(found: list[list[Tested]]) -> list[Tested]:

@@ -115,36 +115,45 @@ def _pair_masks(prompts: NDArray[np.int64]) -> tuple[NDArray[np.bool_], NDArray[
 
 
 def _mean(values: NDArray[np.float64]) -> float:
-    return float(values.mean()) if values.size else float("nan")
+    known = values[np.isfinite(values)]
+    return float(known.mean()) if known.size else float("nan")
 
 
 @dataclass(frozen=True)
 class _ByToken:
-    """completions: (c,), which; jaccard: (c, c), mean over the token positions both have."""
+    """completions: (c,), which; jaccard: (c, c), mean over the token positions that both have, NaN
+    where there is none."""
 
     jaccard: NDArray[np.float64]
     completions: NDArray[np.int64]
 
 
 def _by_token(samples: Samples, chosen: NDArray[np.int64], rng: np.random.Generator) -> _ByToken:
-    """Compare completions token by token: the first with the first, and so on."""
+    """Compare completions token by token: the first with the first, and so on.
+
+    Tokens are compared where both completions have a sample of that position.
+    """
     completions = samples.completions
     if len(chosen) > MOST_COMPLETIONS_BY_TOKEN:
         chosen = np.sort(rng.choice(chosen, MOST_COMPLETIONS_BY_TOKEN, replace=False))
         samples.subsampled["completions compared token by token"] = (
             f"{MOST_COMPLETIONS_BY_TOKEN:,} completions drawn at random"
         )
-    starts, lengths = completions.starts()[chosen], completions.lengths[chosen]
+    rows = np.flatnonzero(np.isin(completions.of_samples(), chosen))
+    of = np.repeat(np.arange(len(chosen)), completions.lengths[chosen])
+    places = samples.table["token_position"].to_numpy()[rows]
     total, both = np.zeros((2, len(chosen), len(chosen)))
-    for place in range(int(lengths.max())):
-        there = np.flatnonzero(lengths > place)
-        bits = samples.activations.bits[starts[there] + place]
+    for place in np.unique(places):
+        at = places == place
+        there = of[at]
+        bits = samples.activations.bits[rows[at]]
         cells = np.ix_(there, there)
         total[cells] += pairwise_overlap(
             PackedActivations(bits, samples.activations.n_neurons)
         ).jaccard()
         both[cells] += 1
-    return _ByToken(total / np.maximum(both, 1), chosen)
+    mean = np.divide(total, both, out=np.full_like(total, np.nan), where=both > 0)
+    return _ByToken(mean, chosen)
 
 
 def _sample_table(
@@ -200,10 +209,9 @@ def _prompt_means(
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """Return (mean, number of pairs), both (prompts, prompts); NaN where there is no pair."""
     member = (prompts[None, :] == present[:, None]).astype(np.float64)
-    total = member @ (jaccard - np.diag(jaccard.diagonal())) @ member.T
-    sizes = member.sum(axis=1)
-    n_pairs = np.outer(sizes, sizes)
-    n_pairs[np.diag_indices_from(n_pairs)] = sizes * (sizes - 1)
+    known = np.isfinite(jaccard) & ~np.eye(len(jaccard), dtype=bool)
+    total = member @ np.where(known, jaccard, 0) @ member.T
+    n_pairs = member @ known.astype(np.float64) @ member.T
     mean = np.divide(total, n_pairs, out=np.full_like(total, np.nan), where=n_pairs > 0)
     n_pairs[np.diag_indices_from(n_pairs)] /= 2
     return mean, n_pairs.astype(np.int64)

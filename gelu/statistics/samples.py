@@ -8,6 +8,7 @@ Columns that a table may lack are made up for where others say the same; where t
 depends on them is left out and named in `skipped`.
 """
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
@@ -147,12 +148,13 @@ def arrange(table: pd.DataFrame, activations: PackedActivations, geometry: Geome
     texts = prompts[order]
     if "input_text" in table.columns:
         texts = np.asarray(pd.factorize(table["input_text"])[0], np.int64)
-    prefixes = _number_prefixes(table, texts, lengths)
+    taken = activations.taken(order)
+    prefixes = _number_prefixes(table, texts, lengths, taken)
     completions = Completions(lengths, prompts[order][begins], prefixes, texts[begins])
     _name_missing_columns(table, skipped)
     return Samples(
         table,
-        activations.taken(order),
+        taken,
         geometry,
         completions,
         prompt_ids,
@@ -186,15 +188,22 @@ def _number_prompts(
 
 
 def _number_prefixes(
-    table: pd.DataFrame, texts: NDArray[np.int64], lengths: NDArray[np.int64]
+    table: pd.DataFrame,
+    texts: NDArray[np.int64],
+    lengths: NDArray[np.int64],
+    activations: PackedActivations,
 ) -> NDArray[np.int64]:
     """Return a number for each sample, equal where prompt and tokens so far are, (n,).
 
-    texts: (n,), a number for each sample's prompt's text.
+    texts: (n,), a number for each sample's prompt's text; activations: (n, neurons). After rows
+    that are missing, not all tokens so far are known: there the known ones must be equal, at equal
+    positions, and the active neurons, too, which hardly ever are after other tokens.
     """
     column = "output_id" if "output_id" in table.columns else "output"
     outputs = pd.factorize(table[column])[0].astype(np.int64)
     starts = lengths.cumsum() - lengths
+    positions = table["token_position"].to_numpy()
+    distinct, codes = np.unique(positions, return_inverse=True)
     prefixes = np.empty(len(table), np.int64)
     current, n_numbers = texts[starts], 0
     for place in range(int(lengths.max())):
@@ -203,8 +212,17 @@ def _number_prefixes(
             before = outputs[starts[there] + place - 1]
             current = current[lengths[lengths >= place] > place] * (outputs.max() + 1) + before
         current = np.unique(current, return_inverse=True)[1]
+        current = current * len(distinct) + codes[starts[there] + place]
+        current = np.unique(current, return_inverse=True)[1]
         prefixes[starts[there] + place] = n_numbers + current
         n_numbers += int(current.max()) + 1
+    after_gap = np.flatnonzero(positions != np.arange(len(table)) - np.repeat(starts, lengths))
+    if len(after_gap):
+        bits = (activations.bits[row].tobytes() for row in after_gap)
+        active = b"".join(hashlib.blake2b(row, digest_size=8).digest() for row in bits)
+        keys = np.stack([prefixes[after_gap], np.frombuffer(active, np.int64)], axis=1)
+        numbers = np.unique(keys, axis=0, return_inverse=True)[1].reshape(-1)
+        prefixes[after_gap] = n_numbers + numbers
     return prefixes
 
 
