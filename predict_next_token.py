@@ -218,9 +218,9 @@ def direct_weights(model: Any, token_ids: Any) -> Any:
 
 def sampling(dataset_dir: str, model: str) -> dict[str, Any]:
     """Return the temperature and top-k of the dataset, where its run file says so."""
-    from gelu.artifacts import RUN, Artifacts, read_document
+    from gelu.artifacts import RUN, Artifacts, read_run
 
-    run = read_document(Artifacts(Path(dataset_dir), model).path(RUN)) or {}
+    run = read_run(Artifacts(Path(dataset_dir), model).path(RUN)) or {}
     arguments = run.get("arguments", {})
     return {name: arguments.get(name) for name in ("temperature", "top_k")}
 
@@ -235,6 +235,7 @@ def write(
     """Write every file of a study, and say which and what was found."""
     from gelu import artifacts
     from gelu.learning.token_study import summarise_token_study
+    from gelu.part2_results import picture_hash, strongest_neurons
     from gelu.plots.figures import png_bytes
     from gelu.plots.next_token import next_token_figure
 
@@ -254,6 +255,8 @@ def write(
         "drawn_with": drawn,
         "versions": {package: version(package) for package in PACKAGES},
         **summarise_token_study(study, read.samples, settings),
+        "strongest_neurons": strongest_neurons(study.carriers),
+        "picture_sha256": picture_hash(picture),
     }
     paths.append(artifacts.write_document(files.path(artifacts.NEXT_TOKEN), summary))
     print("\n".join(map(str, paths)))
