@@ -107,6 +107,7 @@ def run(arguments: Namespace) -> None:
     split_parts(read.groups, arguments.held_out, arguments.seed)
     encode = prompt_encoder(read.source, read.samples.skipped)
     history = token_history(read.samples, encode, 2)
+    drawn = sampling(arguments.dataset_dir, read.source.name)
     files = Artifacts(output_directory(arguments.output_dir, "--output_dir"), read.source.name)
     import torch
 
@@ -125,7 +126,7 @@ def run(arguments: Namespace) -> None:
     inside = look_inside(read, encode, arguments.device)
     vocabulary = vocabulary_size(read.source)
     study = study_next_token(read.samples, read.groups, history, settings, vocabulary, inside, bars)
-    write(files, read, settings, study, sampling(arguments.dataset_dir, read.source.name))
+    write(files, read, settings, study, drawn)
 
 
 @contextmanager

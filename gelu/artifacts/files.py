@@ -119,4 +119,4 @@ def read_text(path: Path, what: str = "UTF-8 text") -> str:
     try:
         return path.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise UserError(f"{path}: not UTF-8 text (byte {error.start}); save it in UTF-8") from None
+        raise UserError(f"{path}: not {what} (no UTF-8 at byte {error.start})") from None
