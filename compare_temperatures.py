@@ -31,6 +31,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gelu.cli import (
+    UserError,
     add_model_argument,
     build_parser,
     non_negative_float,
@@ -136,15 +137,24 @@ def _one_temperature(
 ) -> "pd.DataFrame":
     """Write one temperature's dataset; return its rows of the study."""
     from gelu.artifacts import DATASET, MATRIX, Artifacts, read_activations, read_dataset
-    from gelu.statistics.temperature import temperature_rows
+    from gelu.matching import check_counts, match_samples
+    from gelu.statistics.temperature import NEEDED_COLUMNS, temperature_rows
 
     files = Artifacts(folder, ready.inputs.source.name, options.csv_safe)
     geometry, name = ready.inputs.geometry, temperature_name(options.temperature)
     made = make_dataset(files, ready, options, sharing, label=f"tokens at {name}")
     print(made if isinstance(made, str) else f"{folder}: {made.headline()}")
-    table = read_dataset(files.path(DATASET), geometry)
-    _, activations = read_activations(files.path(MATRIX), geometry.n_neurons)
-    return temperature_rows(options.temperature, table, activations, geometry.n_layer)
+    # A folder that was finished before is left as it is, and may have been changed since.
+    table, matrix = read_dataset(files.path(DATASET), geometry), files.path(MATRIX)
+    matched = match_samples(table, *read_activations(matrix, geometry.n_neurons), matrix)
+    missing = [name for name in NEEDED_COLUMNS if name not in table.columns]
+    if missing or matched.left_out:
+        what = f"the column {missing[0]} is missing" if missing else "its samples are not all there"
+        raise UserError(f"{files.path(DATASET)}: {what}; --overwrite writes it anew")
+    check_counts(matched.table, matched.activations, geometry, matrix)
+    return temperature_rows(
+        options.temperature, matched.table, matched.activations, geometry.n_layer
+    )
 
 
 def _write_study(files: "Artifacts", rows: "list[pd.DataFrame]", ready: Ready) -> list[Path]:

@@ -136,6 +136,7 @@ def _describe_inputs(
 
 def _write(files: "Artifacts", analysis: "PatternAnalysis", inputs: dict[str, Any]) -> None:
     from gelu import artifacts
+    from gelu.part2_results import picture_hash
     from gelu.pattern_report import CAPTION, patterns_page
     from gelu.plots.figures import png_bytes
     from gelu.plots.patterns import patterns_figure
@@ -143,6 +144,7 @@ def _write(files: "Artifacts", analysis: "PatternAnalysis", inputs: dict[str, An
 
     document = {"inputs": inputs, **analysis.document}
     png = png_bytes(patterns_figure(files.model, document))
+    document["picture_sha256"] = picture_hash(png)
     picture = Picture(f"{files.model}_{artifacts.PATTERNS_PICTURE}", png, CAPTION)
     page = patterns_page(files.model, document, picture)
     paths = [

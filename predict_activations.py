@@ -174,6 +174,7 @@ def write(files: "Artifacts", read: "FolderSamples", settings: "Settings", study
     """Write every file of a study, and say which and what was found."""
     from gelu import artifacts
     from gelu.learning.activation_study import summarise_study
+    from gelu.part2_results import picture_hash
     from gelu.plots.figures import png_bytes
     from gelu.plots.predictions import activation_prediction_figure
 
@@ -186,14 +187,15 @@ def write(files: "Artifacts", read: "FolderSamples", settings: "Settings", study
     figure = activation_prediction_figure(
         files.model, study.layers, study.neurons, study.reliability
     )
-    picture = files.path(artifacts.ACTIVATION_PREDICTION_PICTURE)
-    paths.append(artifacts.write_picture(picture, png_bytes(figure)))
+    picture, png = files.path(artifacts.ACTIVATION_PREDICTION_PICTURE), png_bytes(figure)
+    paths.append(artifacts.write_picture(picture, png))
     summary = {
         "script": Path(__file__).name,
         "model_type": files.model,
         "inputs": read.inputs,
         "versions": {package: version(package) for package in PACKAGES},
         **summarise_study(study, read.samples, settings),
+        "picture_sha256": picture_hash(png),
     }
     paths.append(artifacts.write_document(files.path(artifacts.ACTIVATION_PREDICTION), summary))
     paths += write_predictor(files, study.predictor)
@@ -218,13 +220,19 @@ def read_predictor(files: "Artifacts") -> "Predictor":
     from gelu import artifacts
 
     path = files.path(artifacts.ACTIVATION_PREDICTOR)
-    description = artifacts.read_document(path)
+    description = artifacts.read_predictor(path)
     if description is None:
         raise UserError(f"{path}: no such file; learn with --dataset_dir first")
     from gelu.learning.activation_study import load_predictor
 
     tensors = artifacts.read_tensors(files.path(artifacts.ACTIVATION_PREDICTOR_WEIGHTS))
-    return load_predictor(description, tensors)
+    try:
+        return load_predictor(description, tensors)
+    except ValueError as error:
+        raise UserError(
+            f"{path}: it and its weights do not fit each other ({error}); learn anew with "
+            "--dataset_dir"
+        ) from None
 
 
 def print_headline(layers: "pd.DataFrame", summary: dict[str, Any]) -> None:

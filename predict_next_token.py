@@ -107,6 +107,7 @@ def run(arguments: Namespace) -> None:
     split_parts(read.groups, arguments.held_out, arguments.seed)
     encode = prompt_encoder(read.source, read.samples.skipped)
     history = token_history(read.samples, encode, 2)
+    drawn = sampling(arguments.dataset_dir, read.source.name)
     files = Artifacts(output_directory(arguments.output_dir, "--output_dir"), read.source.name)
     import torch
 
@@ -125,7 +126,7 @@ def run(arguments: Namespace) -> None:
     inside = look_inside(read, encode, arguments.device)
     vocabulary = vocabulary_size(read.source)
     study = study_next_token(read.samples, read.groups, history, settings, vocabulary, inside, bars)
-    write(files, read, settings, study, sampling(arguments.dataset_dir, read.source.name))
+    write(files, read, settings, study, drawn)
 
 
 @contextmanager
@@ -233,9 +234,9 @@ def direct_weights(model: Any, token_ids: Any) -> Any:
 
 def sampling(dataset_dir: str, model: str) -> dict[str, Any]:
     """Return the temperature and top-k of the dataset, where its run file says so."""
-    from gelu.artifacts import RUN, Artifacts, read_document
+    from gelu.artifacts import RUN, Artifacts, read_run
 
-    run = read_document(Artifacts(Path(dataset_dir), model).path(RUN)) or {}
+    run = read_run(Artifacts(Path(dataset_dir), model).path(RUN)) or {}
     arguments = run.get("arguments", {})
     return {name: arguments.get(name) for name in ("temperature", "top_k")}
 
@@ -250,6 +251,7 @@ def write(
     """Write every file of a study, and say which and what was found."""
     from gelu import artifacts
     from gelu.learning.token_study import summarise_token_study
+    from gelu.part2_results import picture_hash, strongest_neurons
     from gelu.plots.figures import png_bytes
     from gelu.plots.next_token import next_token_figure
 
@@ -269,6 +271,8 @@ def write(
         "drawn_with": drawn,
         "versions": {package: version(package) for package in PACKAGES},
         **summarise_token_study(study, read.samples, settings),
+        "strongest_neurons": strongest_neurons(study.carriers),
+        "picture_sha256": picture_hash(picture),
     }
     paths.append(artifacts.write_document(files.path(artifacts.NEXT_TOKEN), summary))
     print("\n".join(map(str, paths)))

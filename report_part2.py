@@ -4,12 +4,11 @@ Example:
   python report_part2.py --model_type gpt2-demo --results_dir part2
 
 Reads what the three scripts wrote to --results_dir and writes {m}_part2_report.html there, with the
-pictures inside it. A part that has not been run is left out, and the page says so. Neither torch
-nor the model is needed.
+pictures inside it. A part that has not been run is left out, and the page says so. The three must
+be of one model and one dataset, and each table and picture of its own study; other files are
+refused. Seeds, epochs and shares held out may differ; the page states them. Neither torch nor the
+model is needed.
 """
-
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from gelu.cli import (
     UserError,
@@ -20,19 +19,6 @@ from gelu.cli import (
     output_directory,
     run_script,
 )
-
-if TYPE_CHECKING:
-    from gelu.artifacts import Artifacts
-    from gelu.part2_report import Found
-    from gelu.report import Picture
-
-CAPTIONS = {
-    "activations": "Top left, the lower the better: each predictor's surprise at each layer. Top "
-    "right, the higher the better. Bottom left, what decides a layer's neurons; bottom right, "
-    "points on the line are probabilities that can be taken at their word.",
-    "tokens": "Top: surprise and accuracy of each predictor. Bottom: the same readout of single "
-    "layers, of the best k neurons, and how its weights agree with the model's own direct path.",
-}
 
 
 def main() -> None:
@@ -52,6 +38,7 @@ def make_page(results_dir: str, model_type: str) -> None:
     from gelu.artifacts import PART2_REPORT, Artifacts
     from gelu.models import find_model
     from gelu.part2_report import part2_page
+    from gelu.part2_results import read_found
 
     model = find_model(model_type).name
     folder = existing_directory(results_dir, "--results_dir")
@@ -64,65 +51,6 @@ def make_page(results_dir: str, model_type: str) -> None:
         )
     output_directory(folder, "--results_dir")
     print(files.write_report(part2_page(model, found), PART2_REPORT))
-
-
-def read_found(files: "Artifacts") -> "Found":
-    """Return what the three scripts left in the folder."""
-    from gelu import artifacts
-    from gelu.part2_report import Found
-    from gelu.pattern_report import CAPTION as PATTERNS_CAPTION
-
-    captions = {**CAPTIONS, "patterns": PATTERNS_CAPTION}
-    endings = {
-        "activations": artifacts.ACTIVATION_PREDICTION_PICTURE,
-        "patterns": artifacts.PATTERNS_PICTURE,
-        "tokens": artifacts.NEXT_TOKEN_PICTURE,
-    }
-    pictures = {
-        name: picture
-        for name, ending in endings.items()
-        if (picture := read_picture(files.path(ending), captions[name])) is not None
-    }
-    documents = {
-        name: read_results(files.path(ending))
-        for name, ending in {
-            "activations": artifacts.ACTIVATION_PREDICTION,
-            "patterns": artifacts.PATTERNS_DOCUMENT,
-            "tokens": artifacts.NEXT_TOKEN,
-        }.items()
-    }
-    return Found(
-        activations=documents["activations"],
-        activation_layers=artifacts.read_table(files.path(artifacts.ACTIVATION_PREDICTION_LAYERS)),
-        patterns=documents["patterns"],
-        tokens=documents["tokens"],
-        token_scores=artifacts.read_table(files.path(artifacts.NEXT_TOKEN_SCORES)),
-        carriers=artifacts.read_table(files.path(artifacts.NEXT_TOKEN_NEURONS), ("token",)),
-        direct=artifacts.read_table(files.path(artifacts.NEXT_TOKEN_DIRECT)),
-        pictures=pictures,
-    )
-
-
-def read_results(path: Path) -> "dict[str, Any] | None":
-    """Return a script's results, None where there are none; `UserError` for an earlier version's.
-
-    What these call intervals is something else.
-    """
-    from gelu.artifacts import read_document
-
-    document = read_document(path)
-    if document is not None and "intervals" not in document.get("summary", document):
-        raise UserError(f"{path}: of an earlier version; run the script that wrote it once more")
-    return document
-
-
-def read_picture(path: Path, caption: str) -> "Picture | None":
-    """Return the picture with its caption, None where there is none."""
-    from gelu.artifacts import read_png
-    from gelu.report import Picture
-
-    png = read_png(path)
-    return None if png is None else Picture(path.name, png, caption)
 
 
 if __name__ == "__main__":

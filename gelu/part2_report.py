@@ -2,16 +2,17 @@
 
     page = part2_page(model, found)
 
-Documents and tables in, HTML out. A script that has not run leaves its section out, and the page
+Documents and tables in, a page out. A script that has not run leaves its section out, and the page
 says which.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
+from gelu.pattern_report import CAPTION as PATTERNS_CAPTION
 from gelu.pattern_report import TITLE as PATTERNS_TITLE
 from gelu.pattern_report import patterns_section
 from gelu.report import Picture, Prepared, Section, Table, report_html
@@ -32,11 +33,24 @@ SCORERS = {
     "model": "the model itself",
 }
 CARRIERS_SHOWN = 20
+CAPTIONS = {
+    "activations": "Top left, the lower the better: each predictor's surprise at each layer. Top "
+    "right, the higher the better. Bottom left, what decides a layer's neurons; bottom right, "
+    "points on the line are probabilities that can be taken at their word.",
+    "patterns": PATTERNS_CAPTION,
+    "tokens": "Top: surprise and accuracy of each predictor. Bottom: the same readout of single "
+    "layers, of the best k neurons, and how its weights agree with the model's own direct path.",
+}
+# Of a study's settings those that decide what it is about; the page states them.
+STATED = ("seed", "held_out", "epochs", "fdr")
 
 
 @dataclass(frozen=True)
 class Found:
-    """What the three scripts left, None for what is not there; pictures: by ending."""
+    """What the three scripts left, None for what is not there.
+
+    pictures: by a study's name, as in `CAPTIONS`; left_out: what is half there, in words.
+    """
 
     activations: Mapping[str, Any] | None
     activation_layers: pd.DataFrame | None
@@ -46,12 +60,14 @@ class Found:
     carriers: pd.DataFrame | None
     direct: pd.DataFrame | None
     pictures: Mapping[str, Picture]
+    left_out: Sequence[str] = ()
 
 
 def part2_page(model: str, found: Found) -> str:
     """Return the whole page as HTML."""
     sections: list[Section | Prepared] = []
     missing = []
+    half = " ".join(found.left_out)
     if found.activations is None or found.activation_layers is None:
         missing.append("predict_activations.py")
     else:
@@ -64,6 +80,7 @@ def part2_page(model: str, found: Found) -> str:
         missing.append("predict_next_token.py")
     else:
         sections.append(_token_section(found.tokens, found.token_scores, found))
+    missing = [script for script in missing if script not in half]
     sections.append(_method_section(found, missing))
     return report_html(f"What the neurons of {model} know", headlines(model, found), sections)
 
@@ -89,14 +106,21 @@ def headlines(model: str, found: Found) -> list[str]:
 
 
 def _dataset_sentence(model: str, found: Found) -> str:
-    summary = found.tokens or found.activations
-    if summary is None:
+    studies = [summary for summary in (found.tokens, found.activations) if summary is not None]
+    if not studies:
         return ""
-    counts = summary["counts"]
+    counts = studies[0]["counts"]
+    # Of one dataset, but each study may hold out prompts of its own.
+    held_out = list(dict.fromkeys(_held_out(summary["counts"]) for summary in studies))
     return (
         f"{model} wrote {counts['samples']:,} tokens with {counts['neurons']:,} neurons; "
-        f"{counts['samples_held_out']:,} of the tokens, of {counts['prompts_held_out']:,} prompts, "
-        "are held out."
+        f"{' or, for which neurons will fire, '.join(held_out)} are held out."
+    )
+
+
+def _held_out(counts: Mapping[str, int]) -> str:
+    return (
+        f"{counts['samples_held_out']:,} of the tokens, of {counts['prompts_held_out']:,} prompts,"
     )
 
 
@@ -128,6 +152,8 @@ def _token_headline(summary: Mapping[str, Any], scores: pd.DataFrame) -> str:
 
 def _activation_headline(summary: Mapping[str, Any]) -> str:
     loss, kinds = summary["log_loss_bits"], summary["decided_by"]
+    if not loss["base_rate"]:
+        return "Every neuron is always, or never, active: there is nothing to predict."
     saved = 1 - loss["learned"] / loss["base_rate"]
     by_token = 1 - loss["token"] / loss["base_rate"]
     return (
@@ -166,7 +192,8 @@ def _activation_section(summary: Mapping[str, Any], layers: pd.DataFrame, found:
 def _token_section(summary: Mapping[str, Any], scores: pd.DataFrame, found: Found) -> Section:
     columns = ["predictor", "neurons", "cross_entropy_bits", "cross_entropy_bits_low"]
     columns += ["cross_entropy_bits_high", "top1", "top5"]
-    shown = scores[columns].assign(predictor=scores["predictor"].map(SCORERS))
+    names = scores["predictor"].map(lambda name: SCORERS.get(name, name))
+    shown = scores[columns].assign(predictor=names)
     tables = [Table("Every predictor on the held-out prompts", shown)]
     if found.direct is not None:
         tables.append(Table("The readout's weights and the model's direct path", found.direct))
@@ -198,10 +225,12 @@ def _drawn_with(summary: Mapping[str, Any]) -> str:
 
 
 def _method_section(found: Found, missing: list[str]) -> Section:
-    notes = [f"Not there, because it has not been run: {script}." for script in missing]
+    notes = [f"Left out: {reason}." for reason in found.left_out]
+    notes += [f"Not there, because it has not been run: {script}." for script in missing]
     for summary in (found.activations, found.tokens):
         skipped = {} if summary is None else summary["skipped"]
         notes += [f"Not computed: {what}: {why}." for what, why in skipped.items()]
+    notes += _settings(found)
     return Section(
         "How this was measured",
         "Prompts are split, never samples: no prompt has tokens on both sides, and prompts of one "
@@ -212,3 +241,16 @@ def _method_section(found: Found, missing: list[str]) -> Section:
         "training.",
         notes=list(dict.fromkeys(notes)),
     )
+
+
+def _settings(found: Found) -> Iterator[str]:
+    """Yield what each study was made with: studies of one dataset may differ in it."""
+    patterns = {} if found.patterns is None else found.patterns["inputs"]["arguments"]
+    for script, settings in (
+        ("predict_activations.py", (found.activations or {}).get("settings", {})),
+        ("extract_patterns.py", patterns),
+        ("predict_next_token.py", (found.tokens or {}).get("settings", {})),
+    ):
+        told = [f"--{name} {settings[name]}" for name in STATED if name in settings]
+        if told:
+            yield f"Made by {script} with {', '.join(told)}."

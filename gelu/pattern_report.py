@@ -1,16 +1,16 @@
-"""The patterns as a section of a page, and a page of their own. A document in, HTML out.
+"""The patterns as a section of a page, and a page of their own. A document in, a page out.
 
-    html = patterns_section(document, Picture(name, png, CAPTION))
+    section = patterns_section(document, Picture(name, png, CAPTION))
 
 The document is that of `{m}_patterns.json`, so the page of another script can have the section too.
 """
 
 from collections.abc import Mapping, Sequence
-from html import escape
 from typing import Any
 
+from gelu.html import Html, as_text, element
 from gelu.plots.text import show_spaces
-from gelu.report import Picture, Prepared, picture_html, report_html
+from gelu.report import Picture, Prepared, bullets, code, picture_html, report_html
 from gelu.splits import ENOUGH_PROMPTS
 
 TITLE = "Neurons that fire together"
@@ -28,16 +28,17 @@ MOST_TOKENS, MOST_SHOWN = 6, 30
 
 
 def patterns_section(document: Mapping[str, Any], picture: Picture | None = None) -> Prepared:
-    """Return the section; everything that comes from data is escaped."""
+    """Return the section; document: of `{m}_patterns.json`."""
     patterns = document["patterns"]
-    parts = [f"<p>{escape(text)}</p>\n" for text in how_to_read(document)]
+    parts = [element("p", text) for text in how_to_read(document)]
     if picture is not None:
         parts.append(picture_html(picture))
-    parts += [_pattern(pattern) for pattern in patterns[:MOST_SHOWN]]
+    for pattern in patterns[:MOST_SHOWN]:
+        parts += _pattern(pattern)
     if len(patterns) > MOST_SHOWN:
         rest = f"{len(patterns) - MOST_SHOWN:,} more patterns stand in the table."
-        parts.append(f"<p>{escape(rest)}</p>\n")
-    return Prepared(TITLE, "".join(parts))
+        parts.append(element("p", rest))
+    return Prepared(TITLE, parts)
 
 
 def how_to_read(document: Mapping[str, Any]) -> list[str]:
@@ -89,49 +90,59 @@ def _percent(share: float | None) -> str:
     return "unknown" if share is None else f"{share:.1%}"
 
 
-def _pattern(pattern: Mapping[str, Any]) -> str:
-    goes_with = [
-        f"<li>{escape(name)}: {_tokens(pattern['tokens'][role])}</li>\n"
+def _pattern(pattern: Mapping[str, Any]) -> list[Html]:
+    neurons = ", ".join(f"L{row['layer']}.{row['dimension']}" for row in pattern["neurons"][:12])
+    more = ", …" if len(pattern["neurons"]) > 12 else ""
+    number = pattern["pattern"]
+    return [
+        element("h3", f"Pattern {number}", id=f"pattern-{number}"),
+        element("p", f"{headline(pattern)} Its steadiest neurons: {neurons}{more}"),
+        *bullets(_goes_with(pattern)),
+        element("p", "Strongest contexts, with the number of its neurons active:"),
+        element("ol", *map(_context, pattern["contexts"])),
+    ]
+
+
+def _goes_with(pattern: Mapping[str, Any]) -> list[Html]:
+    """Return the tokens, positions and prompts that passed the test, a line for each kind."""
+    lines = [
+        as_text(f"{name}: ", *_tokens(pattern["tokens"][role]))
         for role, name in ROLE_NAMES.items()
         if pattern["tokens"][role]
     ]
-    goes_with += [
-        f"<li>positions {row['range_start']} to {row['range_end'] - 1}: lift {row['lift']:.1f}, "
-        f"q = {row['q_value']:.1g}</li>\n"
+    lines += [
+        as_text(
+            f"positions {row['range_start']} to {row['range_end'] - 1}: lift {row['lift']:.1f}, "
+            f"q = {row['q_value']:.1g}"
+        )
         for row in pattern["positions"]
     ]
-    goes_with += [
-        f"<li>prompt <code>{escape(show_spaces(row['input_text']))}</code>: lift "
-        f"{row['lift']:.1f}, q = {row['q_value']:.1g}</li>\n"
+    lines += [
+        as_text(
+            "prompt ",
+            code(row["input_text"]),
+            f": lift {row['lift']:.1f}, q = {row['q_value']:.1g}",
+        )
         for row in pattern["prompts"][:MOST_TOKENS]
     ]
-    neurons = ", ".join(f"L{row['layer']}.{row['dimension']}" for row in pattern["neurons"][:12])
-    more = ", …" if len(pattern["neurons"]) > 12 else ""
-    return (
-        f'<h3 id="pattern-{pattern["pattern"]}">Pattern {pattern["pattern"]}</h3>\n'
-        f"<p>{escape(headline(pattern))} Its steadiest neurons: {escape(neurons)}{more}</p>\n"
-        + (f"<ul>\n{''.join(goes_with)}</ul>\n" if goes_with else "")
-        + _contexts(pattern["contexts"])
-    )
+    return lines
 
 
-def _tokens(rows: Sequence[Mapping[str, Any]]) -> str:
-    return ", ".join(
-        f"<code>{escape(show_spaces(row['token']))}</code> (lift {row['lift']:.1f}, "
-        f"q = {row['q_value']:.1g})"
-        for row in rows[:MOST_TOKENS]
-    )
+def _tokens(rows: Sequence[Mapping[str, Any]]) -> list[str | Html]:
+    parts: list[str | Html] = []
+    for row in rows[:MOST_TOKENS]:
+        told = f" (lift {row['lift']:.1f}, q = {row['q_value']:.1g})"
+        parts += [", ", code(row["token"]), told] if parts else [code(row["token"]), told]
+    return parts
 
 
-def _contexts(contexts: Sequence[Mapping[str, Any]]) -> str:
-    lines = "".join(
-        f"<li><code>{escape(_one_line(row['before']))}</code>"
-        f"<mark>{escape(show_spaces(row['token']))}</mark>"
-        f"<code>{escape(_one_line(row['after']))}</code> ({row['n_active']})</li>\n"
-        for row in contexts
-    )
-    return (
-        f"<p>Strongest contexts, with the number of its neurons active:</p>\n<ol>\n{lines}</ol>\n"
+def _context(row: Mapping[str, Any]) -> Html:
+    return element(
+        "li",
+        element("code", _one_line(row["before"])),
+        element("mark", show_spaces(row["token"])),
+        element("code", _one_line(row["after"])),
+        f" ({row['n_active']})",
     )
 
 
@@ -150,9 +161,8 @@ def patterns_page(model: str, document: Mapping[str, Any], picture: Picture) -> 
     ]
     limits = [f"not computed: {what}: {why}" for what, why in _items(document, "skipped")]
     limits += [f"on a part: {what}: {why}" for what, why in _items(document, "subsampled")]
-    notes = "".join(f"<li>{escape(limit)}</li>\n" for limit in limits)
     section = patterns_section(document, picture)
-    section = Prepared(section.title, section.html + (f"<ul>\n{notes}</ul>\n" if notes else ""))
+    section = Prepared(section.title, [*section.content, *bullets(limits)])
     return report_html(f"Neurons of {model} that fire together", intro, [section])
 
 

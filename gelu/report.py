@@ -2,19 +2,19 @@
 
     html = report_html("What the neurons stand for", ["One paragraph."], [Section(...)])
 
-Everything that comes from data is escaped; the page forbids the browser to run or load anything.
+Everything that comes from data is escaped, by `gelu.html`; the page forbids the browser to run or
+load anything.
 """
 
 import base64
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from html import escape
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
+from gelu.html import Html, document, element
 from gelu.plots.text import show_spaces
 
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
@@ -30,10 +30,10 @@ table { border-collapse: collapse; font-size: .9rem; }
 th, td { padding: .25rem .7rem; border-bottom: 1px solid #e4e4e4; text-align: left; }
 td.number, th.number { text-align: right; font-variant-numeric: tabular-nums; }
 code { white-space: pre; background: #f2f2f2; border-radius: 3px; padding: 0 .25rem; }
+code, mark { unicode-bidi: isolate; }
 td code { display: inline-block; max-width: 28rem; overflow: hidden; text-overflow: ellipsis; }
 """
 TEXT_COLUMNS = ("token", "output", "input_text")
-MINUS = "\N{MINUS SIGN}"
 
 
 @dataclass(frozen=True)
@@ -66,95 +66,104 @@ class Section:
 
 @dataclass(frozen=True)
 class Prepared:
-    """A part of the page that is HTML already, escaped by whoever made it; without its heading."""
+    """A part of the page made of elements; without its heading."""
 
     title: str
-    html: str
+    content: Sequence[Html]
 
 
 def report_html(title: str, intro: Sequence[str], sections: Sequence[Section | Prepared]) -> str:
     """Return the whole page as UTF-8 text."""
-    paragraphs = "".join(f"<p>{escape(text)}</p>\n" for text in intro)
-    contents = "".join(
-        f'<li><a href="#{_anchor(section.title)}">{escape(section.title)}</a></li>\n'
+    contents = [
+        element("li", element("a", section.title, href=f"#{_anchor(section.title)}"))
         for section in sections
+    ]
+    head = element(
+        "head",
+        element("meta", charset="utf-8"),
+        element("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        element("meta", http_equiv="Content-Security-Policy", content=POLICY),
+        element("title", title),
+        element("style", STYLE),
     )
-    return (
-        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">\n'
-        f"<title>{escape(title)}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n"
-        f"<h1>{escape(title)}</h1>\n{paragraphs}<nav><ul>\n{contents}</ul></nav>\n"
-        + "".join(map(_section, sections))
-        + "</body>\n</html>\n"
+    body = element(
+        "body",
+        element("h1", title),
+        *(element("p", text) for text in intro),
+        element("nav", element("ul", *contents)),
+        *map(_section, sections),
     )
+    return document(head, body)
 
 
 def _anchor(title: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")
 
 
-def _section(section: Section | Prepared) -> str:
-    if isinstance(section, Prepared):
-        return (
-            f'<section id="{_anchor(section.title)}">\n<h2>{escape(section.title)}</h2>\n'
-            f"{section.html}</section>\n"
-        )
-    notes = "".join(f"<li>{escape(note)}</li>\n" for note in section.notes)
-    return (
-        f'<section id="{_anchor(section.title)}">\n<h2>{escape(section.title)}</h2>\n'
-        f"<p>{escape(section.how_to_read)}</p>\n"
-        + "".join(map(picture_html, section.pictures))
-        + "".join(map(_table, section.tables))
-        + (f"<ul>\n{notes}</ul>\n" if notes else "")
-        + "</section>\n"
-    )
+def _section(section: Section | Prepared) -> Html:
+    content = section.content if isinstance(section, Prepared) else _content(section)
+    return element("section", element("h2", section.title), *content, id=_anchor(section.title))
 
 
-def picture_html(picture: Picture) -> str:
+def _content(section: Section) -> list[Html]:
+    return [
+        element("p", section.how_to_read),
+        *map(picture_html, section.pictures),
+        *map(_table, section.tables),
+        *bullets(section.notes),
+    ]
+
+
+def bullets(lines: Sequence[str | Html]) -> list[Html]:
+    """Return a list of these lines, and nothing where there are none."""
+    return [element("ul", *(element("li", line) for line in lines))] if lines else []
+
+
+def code(text: object) -> Html:
+    """Return a text as code, its line breaks and the spaces at its ends as signs."""
+    return element("code", show_spaces(str(text)))
+
+
+def picture_html(picture: Picture) -> Html:
     """Return a figure with the picture inside it."""
     data = base64.b64encode(picture.png).decode("ascii")
-    return (
-        f'<figure><img src="data:image/png;base64,{data}" alt="{escape(picture.caption)}">'
-        f"<figcaption>{escape(picture.caption)} ({escape(picture.name)})</figcaption></figure>\n"
+    return element(
+        "figure",
+        element("img", src=f"data:image/png;base64,{data}", alt=picture.caption),
+        element("figcaption", f"{picture.caption} ({picture.name})"),
     )
 
 
-def _table(table: Table) -> str:
+def _table(table: Table) -> Html:
     if len(table.frame) == 0:
-        return f"<p>{escape(table.caption)}: none.</p>\n"
-    columns = [(str(name), _is_number(table.frame[name])) for name in table.frame.columns]
-    head = "".join(
-        f"<th{_class(number)}>{escape(name.replace('_', ' '))}</th>" for name, number in columns
-    )
-    rows = "".join(
-        "<tr>"
-        + "".join(
-            f"<td{_class(number)}>{_cell(name, value)}</td>"
-            for (name, number), value in zip(columns, row, strict=True)
+        return element("p", f"{table.caption}: none.")
+    columns = [(str(name), _class(table.frame[name])) for name in table.frame.columns]
+    head = (element("th", name.replace("_", " "), class_=kind) for name, kind in columns)
+    rows = (
+        element(
+            "tr",
+            *(
+                element("td", _cell(name, value), class_=kind)
+                for (name, kind), value in zip(columns, row, strict=True)
+            ),
         )
-        + "</tr>\n"
         for row in table.frame.itertuples(index=False, name=None)
     )
-    return (
-        f'<div class="table"><table>\n<caption>{escape(table.caption)}</caption>\n'
-        f"<thead><tr>{head}</tr></thead>\n<tbody>\n{rows}</tbody></table></div>\n"
+    return element(
+        "div",
+        element(
+            "table",
+            element("caption", table.caption),
+            element("thead", element("tr", *head)),
+            element("tbody", *rows),
+        ),
+        class_="table",
     )
 
 
-def _is_number(column: "pd.Series[Any]") -> bool:
-    return pd.api.types.is_numeric_dtype(column)
+def _class(column: "pd.Series[Any]") -> str | None:
+    return "number" if pd.api.types.is_numeric_dtype(column) else None
 
 
-def _class(number: bool) -> str:
-    return ' class="number"' if number else ""
-
-
-def _cell(column: str, value: Any) -> str:
-    if value is None or value is pd.NA or (isinstance(value, float) and np.isnan(value)):
-        return ""
-    if isinstance(value, (float, np.floating)):
-        return f"{value:.3g}".replace("-", MINUS)
-    if column not in TEXT_COLUMNS:
-        return escape(str(value))
-    return f"<code>{escape(show_spaces(str(value)))}</code>"
+def _cell(column: str, value: Any) -> Any:
+    return code(value) if column in TEXT_COLUMNS and isinstance(value, str) else value

@@ -32,7 +32,7 @@ from gelu.artifacts import (
     Shards,
     folder_lock,
     partial_paths,
-    read_document,
+    read_run,
     remove_folder,
     remove_partial_files,
     write_document,
@@ -69,7 +69,7 @@ class RunFolder:
 
         Raises `UserError` where another run is.
         """
-        finished = read_document(self._files.path(RUN))
+        finished = read_run(self._files.path(RUN))
         if finished is None:
             return False
         self._refuse(finished, "holds", ignored=())
@@ -92,7 +92,7 @@ class RunFolder:
         if alone:
             remove_partial_files(self._folder, "")
             self._remove_leftovers()
-        begun = read_document(self._description)
+        begun = read_run(self._description)
         if begun is None:
             write_document(self._description, self._run)
         else:
@@ -136,8 +136,8 @@ class RunFolder:
 
 def begun_run(files: Artifacts) -> dict[str, Any] | None:
     """Return what describes the run that is finished or begun in a folder, None for none."""
-    begun = read_document(files.folder / SHARDS / RUN)
-    return begun if begun is not None else read_document(files.path(RUN))
+    begun = read_run(files.folder / SHARDS / RUN)
+    return begun if begun is not None else read_run(files.path(RUN))
 
 
 def _decisive(run: Mapping[str, Any], ignored: Sequence[str]) -> dict[str, Any]:

@@ -14,6 +14,8 @@ from hypothesis import strategies as st
 
 Change = Callable[[bytes], bytes]
 
+# With HYPOTHESIS_PROFILE=fuzz tests of damaged files try all they have.
+FUZZING = settings().max_examples >= 10_000
 # 10,000 with HYPOTHESIS_PROFILE=fuzz.
 fuzzed = settings(max_examples=max(200, settings().max_examples))
 

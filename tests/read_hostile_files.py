@@ -16,7 +16,18 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from gelu.artifacts import read_activations, read_dataset, read_document, read_geometry_table
+from gelu.artifacts import (
+    read_activation_prediction,
+    read_activations,
+    read_dataset,
+    read_document,
+    read_geometry_table,
+    read_next_token,
+    read_patterns,
+    read_png,
+    read_predictor,
+    read_tensors,
+)
 from gelu.cli import UserError
 from gelu.models import SHIPPED_FOLDER, find_model, load_model, load_tokenizer, read_geometry
 
@@ -31,11 +42,17 @@ def _read_model(path: Path) -> None:
 
 
 READERS: dict[str, Callable[[Path], Any]] = {
+    "activation_prediction": read_activation_prediction,
     "activations": lambda path: read_activations(path, N_NEURONS),
     "dataset": read_dataset,
     "document": read_document,
     "model": _read_model,
     "neurons": read_geometry_table,
+    "next_token": read_next_token,
+    "patterns": read_patterns,
+    "picture": read_png,
+    "predictor": read_predictor,
+    "tensors": read_tensors,
 }
 
 
@@ -63,7 +80,7 @@ def _peak_bytes() -> int:
 def main() -> None:
     """Read every file of the manifest."""
     manifest = json.load(sys.stdin)
-    if any(kind == "model" for kind, _ in manifest):
+    if any(kind in ("model", "tensors") for kind, _ in manifest):
         _import_torch()
     print(json.dumps([_attempt(kind, Path(path)) for kind, path in manifest]))
 

@@ -8,6 +8,7 @@ import struct
 import subprocess
 import sys
 import zipfile
+import zlib
 from collections import OrderedDict
 from collections.abc import Mapping
 from pathlib import Path
@@ -297,6 +298,36 @@ def test_hostile_json_is_refused(tmp_path: Path) -> None:
     assert all(map(is_plain, messages.values()))
 
 
+@pytest.mark.parametrize(
+    "kind", ["activation_prediction", "next_token", "patterns", "predictor", "picture"]
+)
+def test_hostile_results_are_refused(tmp_path: Path, kind: str) -> None:
+    files = {}
+    corpus = {**HOSTILE_JSON, "a bomb": _picture_bomb(), "a pickle": pickle.dumps(_Evil())}
+    for number, (name, content) in enumerate(corpus.items()):
+        path = tmp_path / f"{number}.json"
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        files[name] = (kind, path)
+    messages = refusals(tmp_path, files)
+    assert all(str(files[name][1]) in message for name, message in messages.items())
+    assert all(map(is_plain, messages.values()))
+
+
+def _picture_bomb() -> bytes:
+    """Return a PNG of 16 x 16 pixels whose pixels unpack to a gigabyte."""
+    squeeze = zlib.compressobj(9)
+    pixels = b"".join(squeeze.compress(bytes(1 << 20)) for _ in range(1 << 10)) + squeeze.flush()
+    chunks = [
+        (b"IHDR", struct.pack(">IIBBBBB", 16, 16, 8, 2, 0, 0, 0)),
+        (b"IDAT", pixels),
+        (b"IEND", b""),
+    ]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+        for name, data in chunks
+    )
+
+
 # Models
 
 
@@ -433,6 +464,9 @@ def test_no_model_folder_runs_or_is_read(honest: Path, tmp_path: Path) -> None:
         name: ("model", altered(honest, tmp_path / f"model_{number}", **parts))
         for number, (name, parts) in enumerate(replaced.items())
     }
+    # A saved predictor's weights are such a file too.
+    for name in [name for name in files if name.startswith("safetensors: ")]:
+        files[f"predictor's {name}"] = ("tensors", files[name][1] / "model.safetensors")
     messages = refusals(tmp_path, files)
     assert all(map(is_plain, messages.values()))
     assert not list(tmp_path.glob(f"**/{CANARY}"))

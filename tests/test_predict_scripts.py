@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from gelu.artifacts import read_tensors, write_tensors
 from tests.hand_set import (
     MODEL,
     VOCABULARY,
@@ -231,15 +232,21 @@ HUGE = 10**15
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        ({"token_ids": [0]}, "sizes of other tokens or neurons"),
-        ({"token_ids": []}, "not a list of ascending numbers"),
-        ({"token_ids": [2**70]}, "do not fit each other"),
-        ({"n_layer": 3}, "sizes of other tokens or neurons"),
-        ({"n_layer": None}, "no whole numbers"),
-        ({"sizes": {}}, "do not fit each other"),
-        ({"sizes": {"width": HUGE}}, "do not fit each other"),
-        ({"sizes": {"token_width": 0, "history": HUGE}}, "no whole numbers"),
-        ({"sizes": {"n_positions": -1}}, "no whole numbers"),
+        ({"token_ids": [0]}, "sizes.n_codes is"),
+        ({"token_ids": [5, 5]}, "token_ids are not in ascending order"),
+        ({"token_ids": []}, "token_ids is a list; a list of 1 or more is needed"),
+        ({"token_ids": [2**70]}, "token_ids[0] is 1180591620717411303424; a whole number"),
+        ({"token_ids": [1.5]}, "token_ids[0] is 1.5; a whole number"),
+        ({"n_layer": 3}, "sizes.n_neurons is 8, n_layer x d_mlp is 12"),
+        ({"n_layer": None}, "n_layer is null; a whole number"),
+        ({"sizes": None}, "sizes is null; an object is needed"),
+        ({"sizes": {"width": 2**30}}, "do not fit each other"),
+        ({"sizes": {"width": HUGE}}, "sizes.width is 1000000000000000; a whole number"),
+        ({"sizes": {"token_width": 0, "history": 4}}, "sizes.token_width is 0; a whole number"),
+        ({"sizes": {"history": 1}}, "sizes.history is 1; a whole number from 2"),
+        ({"sizes": {"n_positions": -1}}, "sizes.n_positions is -1; a whole number"),
+        ({"sizes": {"n_positions": True}}, "sizes.n_positions is true or false"),
+        ("not finite", "holds other than finite float32 numbers"),
         (WEIGHTS, "activation_predictor.safetensors: no such file"),
         (b"no tensors", "activation_predictor.safetensors: not a safetensors file"),
     ],
@@ -253,6 +260,10 @@ def test_a_damaged_predictor_is_refused(
     described, weights = tmp_path / f"{MODEL}_{DESCRIPTION}", tmp_path / f"{MODEL}_{WEIGHTS}"
     if change == WEIGHTS:
         weights.unlink()
+    elif change == "not finite":
+        tensors = read_tensors(weights)
+        next(iter(tensors.values())).view(-1)[0] = float("nan")
+        write_tensors(weights, {name: tensor.clone() for name, tensor in tensors.items()})
     elif isinstance(change, bytes):
         weights.write_bytes(change)
     else:
@@ -261,7 +272,8 @@ def test_a_damaged_predictor_is_refused(
             change = {"sizes": description["sizes"] | change["sizes"]}
         described.write_text(json.dumps(description | change))
     arguments = ("--model_type", folder / MODEL, "--output_dir", tmp_path, "--predict", "ab")
-    assert told in user_error(ACTIVATIONS, *arguments, run=run_script_here)
+    error = user_error(ACTIVATIONS, *arguments, run=run_script_here)
+    assert told in error and "activation_predictor." in error
 
 
 def test_a_predictor_of_another_model_is_refused(folder: Path, tmp_path: Path) -> None:

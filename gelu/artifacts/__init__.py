@@ -16,11 +16,19 @@ from gelu.artifacts.activations import (
     read_activation_rows,
     read_activations,
 )
+from gelu.artifacts.documents import (
+    read_activation_prediction,
+    read_next_token,
+    read_patterns,
+    read_predictor,
+    read_run,
+)
 from gelu.artifacts.edge_lists import EdgeBlock, edges_have_weights, read_edge_blocks
 from gelu.artifacts.files import (
     DiskFullError,
     complete_file,
     file_hash,
+    is_there,
     partial_paths,
     read_text,
     remove_folder,
@@ -28,6 +36,7 @@ from gelu.artifacts.files import (
     write_bytes,
 )
 from gelu.artifacts.locks import folder_lock
+from gelu.artifacts.pictures import read_png
 from gelu.artifacts.predictors import (
     ACTIVATION_PREDICTION,
     ACTIVATION_PREDICTION_LAYERS,
@@ -43,10 +52,14 @@ from gelu.artifacts.predictors import (
     NEXT_TOKEN_SCORES,
     PART2_REPORT,
     PREDICTED_NEURONS,
-    read_png,
-    read_table,
     read_tensors,
     write_tensors,
+)
+from gelu.artifacts.result_tables import (
+    read_activation_layers,
+    read_carriers,
+    read_direct_path,
+    read_next_token_scores,
 )
 from gelu.artifacts.shards import Shards
 from gelu.artifacts.tables import (
@@ -171,16 +184,25 @@ __all__ = [
     "find_activation_file",
     "find_geometry",
     "folder_lock",
+    "is_there",
     "layers_stated",
     "partial_paths",
+    "read_activation_layers",
+    "read_activation_prediction",
     "read_activation_rows",
     "read_activations",
+    "read_carriers",
     "read_dataset",
+    "read_direct_path",
     "read_document",
     "read_edge_blocks",
     "read_geometry_table",
+    "read_next_token",
+    "read_next_token_scores",
+    "read_patterns",
     "read_png",
-    "read_table",
+    "read_predictor",
+    "read_run",
     "read_tensors",
     "read_text",
     "remove_folder",

@@ -99,7 +99,7 @@ def read_activation_rows(path: Path, n_neurons: int, wanted: Sequence[int]) -> P
 
 def _read_json(path: Path) -> Any:
     try:
-        return safe_json.parse(read_text(path))
+        return safe_json.parse(read_text(path, "a JSON file"))
     except ValueError as error:
         raise UserError(f"{path}: not a JSON file ({error})") from None
 

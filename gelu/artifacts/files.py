@@ -99,11 +99,24 @@ def file_hash(*paths: Path) -> str:
     return digest.hexdigest()
 
 
-def read_text(path: Path) -> str:
-    """Return a UTF-8 file's text, line ends as they are, a byte order mark dropped."""
+def is_there(path: Path) -> bool:
+    """Return whether the file is there; `UserError` where something else has its name."""
+    if path.is_file():
+        return True
+    if path.is_symlink() and not path.exists():
+        raise UserError(f"{path}: a link that leads nowhere, a file is needed")
+    if path.exists():
+        kind = "a folder" if path.is_dir() else "no regular file"
+        raise UserError(f"{path}: this is {kind}, a file is needed")
+    return False
+
+
+def read_text(path: Path, what: str = "UTF-8 text") -> str:
+    """Return a UTF-8 file's text, line ends as they are, a byte order mark dropped.
+
+    what: what the file should be, for the `UserError` where it is not UTF-8.
+    """
     try:
         return path.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise UserError(
-            f"{path}: not UTF-8 text (byte {error.start}); save it as CSV in UTF-8"
-        ) from None
+        raise UserError(f"{path}: not {what} (no UTF-8 at byte {error.start})") from None

@@ -3,15 +3,14 @@
 The weights are a safetensors file, the rest is JSON: nothing in them can run.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gelu.artifacts.files import write_bytes
+from gelu.artifacts.files import is_there, write_bytes
 from gelu.cli import UserError
 
 if TYPE_CHECKING:
-    import pandas as pd
     import torch
 
 ACTIVATION_PREDICTION = "activation_prediction.json"
@@ -44,39 +43,10 @@ def read_tensors(path: Path) -> "dict[str, torch.Tensor]":
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
-    if not path.is_file():
+    if not is_there(path):
         raise UserError(f"{path}: no such file; learn with --dataset_dir first")
     try:
         tensors: dict[str, torch.Tensor] = load_file(path)
     except SafetensorError as error:
         raise UserError(f"{path}: not a safetensors file ({error})") from None
     return tensors
-
-
-def read_table(path: Path, text_columns: Sequence[str] = ()) -> "pd.DataFrame | None":
-    """Return a table that a script wrote, None where there is none.
-
-    Of the columns named as text, every cell is text, `NA` and the like included; elsewhere an empty
-    cell is a missing number. Raises `UserError` for another file.
-    """
-    import pandas as pd
-
-    if not path.is_file():
-        return None
-    try:
-        table = pd.read_csv(path, keep_default_na=False, na_values=[""], encoding="utf-8")
-    except (ValueError, OSError) as error:
-        raise UserError(f"{path}: not a table of this project ({error})") from None
-    for column in set(text_columns) & set(table.columns):
-        table[column] = table[column].fillna("").astype(str)
-    return table
-
-
-def read_png(path: Path) -> bytes | None:
-    """Return a picture's bytes, None where there is none; `UserError` for another file."""
-    if not path.is_file():
-        return None
-    content = path.read_bytes()
-    if not content.startswith(b"\x89PNG\r\n\x1a\n"):
-        raise UserError(f"{path}: not a PNG picture; run the script that writes it anew")
-    return content

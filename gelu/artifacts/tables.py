@@ -10,7 +10,7 @@ import numpy as np
 
 from gelu import safe_json
 from gelu.artifacts.csv_safe import undo_csv_safe
-from gelu.artifacts.files import read_text
+from gelu.artifacts.files import is_there, read_text
 from gelu.artifacts.writers import ATTRIBUTES, FREQUENCY, Artifacts
 from gelu.cli import UserError
 from gelu.csv_records import Record, csv_records, whole_records
@@ -281,10 +281,10 @@ def agreed_geometry(stated: Mapping[Path, Geometry | None]) -> Geometry | None:
 
 def read_document(path: Path) -> dict[str, Any] | None:
     """Return a JSON document's content, None where there is no such file."""
-    if not path.is_file():
+    if not is_there(path):
         return None
     try:
-        content = safe_json.parse(read_text(path))
+        content = safe_json.parse(read_text(path, "a JSON file"))
     except ValueError as error:
         raise UserError(f"{path}: not a JSON file ({error})") from None
     if not isinstance(content, dict):

@@ -7,7 +7,7 @@ study.predictor.probabilities(token_ids)             # of the text's last token
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,6 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
-from gelu.cli import UserError
 from gelu.learning.backoff import Contexts, base_rate
 from gelu.learning.network import (
     ActivationNetwork,
@@ -122,36 +121,26 @@ class Predictor:
 
 
 def load_predictor(description: dict[str, Any], tensors: dict[str, torch.Tensor]) -> Predictor:
-    """Return the predictor that was saved; `UserError` where the two do not fit each other."""
+    """Return the predictor that was saved; description: of `gelu.artifacts.read_predictor`.
+
+    Raises `ValueError` where the two do not fit each other.
+    """
+    sizes = Sizes(**{field.name: description["sizes"][field.name] for field in fields(Sizes)})
+    codes = TokenCodes(np.array(description["token_ids"], np.int64))
+    if len(codes) != sizes.n_codes:
+        raise ValueError(f"sizes.n_codes is {sizes.n_codes}, token_ids make {len(codes)}")
+    for name, tensor in tensors.items():
+        if tensor.dtype != torch.float32 or not tensor.isfinite().all():
+            raise ValueError(f"{ascii(name)[:60]} holds other than finite float32 numbers")
     try:
-        sizes = Sizes(**description["sizes"])
-        ids = np.array(description["token_ids"], np.int64)
-        geometry = Geometry(description["n_layer"], 0, description["d_mlp"], 0)
-        _require_possible(sizes, ids, geometry)
         # Without memory of its own: it takes that of the file's tensors, however large it says.
         with torch.device("meta"):
             network = ActivationNetwork(sizes)
-        if any(tensor.dtype != torch.float32 for tensor in tensors.values()):
-            raise ValueError("weights other than float32")
         network.load_state_dict(tensors, assign=True)
-    except (KeyError, TypeError, ValueError, ArithmeticError, RuntimeError) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise UserError(
-            f"the saved predictor's JSON and weights do not fit each other ({reason}); learn anew "
-            "with --dataset_dir"
-        ) from None
-    return Predictor(network.eval(), TokenCodes(ids), geometry)
-
-
-def _require_possible(sizes: Sizes, ids: NDArray[np.int64], geometry: Geometry) -> None:
-    """Raise `ValueError` for numbers that no network was saved with."""
-    numbers = [*asdict(sizes).values(), geometry.n_layer, geometry.d_mlp]
-    if any(type(number) is not int or number < 1 for number in numbers) or sizes.history < 2:
-        raise ValueError("sizes that are no whole numbers of 1 or more, or a history below 2")
-    if ids.ndim != 1 or len(ids) == 0 or (np.diff(ids) <= 0).any():
-        raise ValueError("token_ids that are not a list of ascending numbers")
-    if (len(TokenCodes(ids)), geometry.n_neurons) != (sizes.n_codes, sizes.n_neurons):
-        raise ValueError("sizes of other tokens or neurons")
+    except (ArithmeticError, RuntimeError) as error:
+        raise ValueError(" ".join(str(error).split())[:200]) from None
+    geometry = Geometry(description["n_layer"], 0, description["d_mlp"], 0)
+    return Predictor(network.eval(), codes, geometry)
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from gelu.packed import PackedActivations
 from gelu.statistics.similarity import Overlap, completion_sets, pairwise_overlap
 
 ALL_LAYERS = "all"
+NEEDED_COLUMNS = ("output_id", "output_logprob", "prompt_idx")
 
 
 def study_table(rows: Sequence[pd.DataFrame]) -> pd.DataFrame:

@@ -1,0 +1,312 @@
+"""Reading the JSON documents of runs and studies, each by its one reader.
+
+    summary = read_activation_prediction(files.path(ACTIVATION_PREDICTION))
+    run = read_run(files.path(RUN))
+
+Each returns None where there is no such file, and raises `UserError` naming the file and the key
+for anything that the script cannot have written. Keys that are not named here are ignored.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from gelu.artifacts.checks import (
+    SHOWN,
+    Check,
+    Refused,
+    items,
+    number,
+    one_of,
+    optional,
+    record,
+    text,
+    values,
+    whole,
+)
+from gelu.artifacts.tables import read_document
+from gelu.cli import UserError
+
+SHARE, BITS, COUNT = number(0, 1), number(0), whole()
+MOST_LAYERS, MOST_NEURONS = 10**5, 2**31 - 1
+HASH = re.compile("[0-9a-f]{64}")
+LAYER_COUNT = re.compile("layer_([0-9]+)_neurons")
+
+
+def _hash(place: str, value: Any) -> None:
+    if type(value) is not str or HASH.fullmatch(value) is None:
+        raise Refused(f"{place} is no SHA-256 in 64 hex digits")
+
+
+INPUTS = {
+    "dataset_csv": text(),
+    "dataset_csv_sha256": _hash,
+    "activations_file": text(),
+    "activations_sha256": _hash,
+}
+STUDY_COUNTS = {
+    "samples": whole(1),
+    "neurons": whole(1, MOST_NEURONS),
+    "samples_held_out": whole(1),
+    "prompts_held_out": whole(1),
+}
+SKIPPED = values(text())
+SETTINGS = record({}, {"seed": COUNT, "held_out": SHARE, "epochs": COUNT})
+PICTURE = {"picture_sha256": _hash}
+
+ACTIVATION_PREDICTION_KEYS = record(
+    {
+        "model_type": text(),
+        "inputs": record(INPUTS),
+        "settings": SETTINGS,
+        "counts": record({**STUDY_COUNTS, "layers": whole(1, MOST_LAYERS)}),
+        "log_loss_bits": values(BITS),
+        "decided_by": values(COUNT),
+        "verdict": text(),
+        "intervals": text(),
+        "skipped": SKIPPED,
+    },
+    PICTURE,
+)
+ACTIVATION_PREDICTION_USED = record(
+    {
+        "log_loss_bits": record(dict.fromkeys(("base_rate", "token", "learned"), BITS)),
+        "decided_by": record({"token": COUNT}),
+    }
+)
+
+TOKEN_SCORES = {"cross_entropy_bits": BITS, "top1": optional(SHARE), "top5": optional(SHARE)}
+NEXT_TOKEN_KEYS = record(
+    {
+        "model_type": text(),
+        "inputs": record(INPUTS),
+        "settings": SETTINGS,
+        "drawn_with": record({"temperature": optional(number(0)), "top_k": optional(COUNT)}),
+        "counts": record(STUDY_COUNTS),
+        "scores": values(record(TOKEN_SCORES)),
+        "intervals": text(),
+        "skipped": SKIPPED,
+    },
+    {
+        **PICTURE,
+        "direct_path": items(
+            record(
+                {"layer": whole(0, MOST_LAYERS)}, {"correlation": optional(number(-1.001, 1.001))}
+            )
+        ),
+        "strongest_neurons": items(items(COUNT, 2)),
+    },
+)
+SCORES_USED = record({"scores": record({"trigram": record({}), "linear": record({"top1": SHARE})})})
+
+LIFT = {"lift": number(0), "q_value": SHARE}
+PATTERN = record(
+    {
+        "pattern": COUNT,
+        "n_neurons": whole(1, MOST_NEURONS),
+        "threshold": whole(1),
+        "n_on": COUNT,
+        "share_on": SHARE,
+        "n_prompts_on": COUNT,
+        "n_prompts_held_out": COUNT,
+        "found_in": one_of("first half", "second half", "both halves"),
+        "share_beyond_tokens": number(most=1),
+        "share_low": optional(number(most=1)),
+        "share_high": optional(number(most=1)),
+        "q_value": SHARE,
+        "neurons": items(
+            record({"layer": whole(0, MOST_LAYERS), "dimension": whole(0, MOST_NEURONS)}), 1
+        ),
+        "tokens": record(
+            dict.fromkeys(
+                ("context", "previous", "output"), items(record({"token": text(), **LIFT}))
+            )
+        ),
+        "positions": items(record({"range_start": COUNT, "range_end": whole(1), **LIFT})),
+        "prompts": items(record({"input_text": text(), **LIFT})),
+        "contexts": items(
+            record(
+                {"before": text(), "token": text(), "after": text(), "n_active": COUNT},
+            )
+        ),
+    }
+)
+PATTERNS_KEYS = record(
+    {
+        "inputs": record(
+            {**INPUTS, "arguments": record({"model_type": text()}, {"seed": COUNT, "fdr": SHARE})}
+        ),
+        "summary": record(
+            {
+                "counts": record(
+                    {
+                        "samples": whole(1),
+                        "prompts": whole(1),
+                        "neurons": whole(1, MOST_NEURONS),
+                        "layers": whole(1, MOST_LAYERS),
+                        "tested": COUNT,
+                        "kept": COUNT,
+                    }
+                ),
+                "permuted_data": record({"kept": items(COUNT)}),
+                "fdr": SHARE,
+                "intervals": text(),
+                "skipped": SKIPPED,
+                "subsampled": SKIPPED,
+            }
+        ),
+        "patterns": items(PATTERN),
+    },
+    PICTURE,
+)
+PREDICTOR_KEYS = record(
+    {
+        "sizes": record(
+            {
+                **dict.fromkeys(
+                    ("n_codes", "n_positions", "token_width", "width", "n_neurons"),
+                    whole(1, MOST_NEURONS),
+                ),
+                "history": whole(2, MOST_NEURONS),
+            }
+        ),
+        "token_ids": items(whole(0, MOST_NEURONS), 1),
+        "n_layer": whole(1, MOST_LAYERS),
+        "d_mlp": whole(1, MOST_NEURONS),
+    }
+)
+RUN_KEYS = record(
+    {},
+    {
+        "arguments": record(
+            {},
+            {
+                "temperature": number(0),
+                "top_k": COUNT,
+                "batch_size": whole(1),
+                "device": text(),
+            },
+        )
+    },
+)
+
+
+def read_activation_prediction(path: Path) -> dict[str, Any] | None:
+    """Return what `predict_activations.py` found."""
+    content = _checked(path, ACTIVATION_PREDICTION_KEYS, ACTIVATION_PREDICTION_USED)
+    if content is None:
+        return None
+    counts = content["counts"]
+    _require_held_out(path, counts)
+    if sum(content["decided_by"].values()) != counts["neurons"]:
+        raise UserError(
+            f"{path}: decided_by adds up to {sum(content['decided_by'].values())} neurons, "
+            f"counts.neurons is {counts['neurons']}"
+        )
+    return content
+
+
+def read_next_token(path: Path) -> dict[str, Any] | None:
+    """Return what `predict_next_token.py` found."""
+    content = _checked(path, NEXT_TOKEN_KEYS, SCORES_USED)
+    if content is not None:
+        _require_held_out(path, content["counts"])
+    return content
+
+
+def _require_held_out(path: Path, counts: Mapping[str, int]) -> None:
+    for name, of in (("samples_held_out", "samples"), ("prompts_held_out", "samples_held_out")):
+        if counts[name] > counts[of]:
+            raise UserError(
+                f"{path}: counts.{name} is {counts[name]}, more than the {counts[of]} of "
+                f"counts.{of}"
+            )
+
+
+def read_patterns(path: Path) -> dict[str, Any] | None:
+    """Return what `extract_patterns.py` found."""
+    content = _checked(path, PATTERNS_KEYS)
+    if content is None:
+        return None
+    counts, patterns = content["summary"]["counts"], content["patterns"]
+    if not len(patterns) == counts["kept"] <= counts["tested"]:
+        raise UserError(
+            f"{path}: {len(patterns)} patterns stand there, summary.counts.kept is "
+            f"{counts['kept']} of {counts['tested']} tested"
+        )
+    for index, pattern in enumerate(patterns):
+        if fault := next(_faults(pattern, index, counts), None):
+            raise UserError(f"{path}: patterns[{index}].{fault}")
+    return content
+
+
+def _faults(pattern: Mapping[str, Any], index: int, counts: Mapping[str, int]) -> Iterator[str]:
+    """Yield where a pattern disagrees with itself, or with the dataset."""
+    n_on, size = pattern["n_on"], pattern["n_neurons"]
+    if pattern["pattern"] != index:
+        yield f"pattern is {pattern['pattern']}; patterns are numbered from 0"
+    if n_on > counts["samples"]:
+        yield f"n_on is {n_on} of {counts['samples']} samples"
+    if pattern["n_prompts_on"] > n_on:
+        yield f"n_prompts_on is {pattern['n_prompts_on']}, n_on is {n_on}"
+    if pattern["threshold"] > size:
+        yield f"threshold is {pattern['threshold']} of {size} neurons"
+    if most := [row["n_active"] for row in pattern["contexts"] if row["n_active"] > size]:
+        yield f"contexts name {most[0]} active neurons of {size}"
+    for row in pattern["positions"]:
+        if row["range_end"] <= row["range_start"]:
+            yield f"positions {row['range_start']} to {row['range_end']} are no range"
+    yield from _faults_of_neurons(pattern, counts)
+
+
+def _faults_of_neurons(pattern: Mapping[str, Any], counts: Mapping[str, int]) -> Iterator[str]:
+    n_layer, d_mlp = counts["layers"], counts["neurons"] // counts["layers"]
+    neurons = [(row["layer"], row["dimension"]) for row in pattern["neurons"]]
+    size = pattern["n_neurons"]
+    if len(neurons) != size or len(set(neurons)) != size:
+        yield f"neurons names {len(set(neurons))} neurons, n_neurons is {size}"
+    for layer, dimension in neurons:
+        if layer >= n_layer or dimension >= d_mlp:
+            yield f"neurons names L{layer}.{dimension}; the model has {n_layer} layers of {d_mlp}"
+    found = Counter(f"layer_{layer}_neurons" for layer, _ in neurons)
+    stated = {name: count for name, count in pattern.items() if LAYER_COUNT.fullmatch(name)}
+    for name in sorted(found.keys() | stated.keys()):
+        if stated.get(name, 0) != found[name]:
+            yield f"{name} is {ascii(stated.get(name))[:SHOWN]}, neurons names {found[name]} of it"
+
+
+def read_predictor(path: Path) -> dict[str, Any] | None:
+    """Return what describes a saved predictor of `predict_activations.py`, beside its weights."""
+    content = _checked(path, PREDICTOR_KEYS)
+    if content is None:
+        return None
+    ids, sizes = content["token_ids"], content["sizes"]
+    if any(later <= earlier for earlier, later in pairwise(ids)):
+        raise UserError(f"{path}: token_ids are not in ascending order, each once")
+    if content["n_layer"] * content["d_mlp"] != sizes["n_neurons"]:
+        raise UserError(
+            f"{path}: sizes.n_neurons is {sizes['n_neurons']}, n_layer x d_mlp is "
+            f"{content['n_layer'] * content['d_mlp']}"
+        )
+    return content
+
+
+def read_run(path: Path) -> dict[str, Any] | None:
+    """Return what made a dataset's folder."""
+    return _checked(path, RUN_KEYS)
+
+
+def _checked(path: Path, *checks: Check) -> dict[str, Any] | None:
+    """Return a document that the checks take, None where there is none."""
+    content = read_document(path)
+    if content is None:
+        return None
+    try:
+        for check in checks:
+            check("", content)
+    except Refused as error:
+        raise UserError(f"{path}: {error}; run the script that writes it anew") from None
+    return content
