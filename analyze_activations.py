@@ -51,7 +51,7 @@ from gelu.cli import (
 if TYPE_CHECKING:
     from gelu.analysis import Analysis, Settings
     from gelu.artifacts import Artifacts
-    from gelu.models import Geometry
+    from gelu.models import ModelSource
     from gelu.statistics.samples import Samples
 
 PACKAGES = ("matplotlib", "numpy", "pandas", "scikit-learn", "scipy")
@@ -141,8 +141,7 @@ def analyse_dataset(
     table_path = existing_file(dataset_csv, "--dataset_csv")
     activation_path = find_activation_file(Path(activations_file))
     source = find_model(model_type)
-    geometry = _geometry(table_path, activation_path, model_type)
-    samples = _read_samples(table_path, activation_path, geometry, options)
+    samples = _read_samples(table_path, activation_path, source, options)
     folder = output_directory(output_dir, "--output_dir")
     files = Artifacts(folder, source.name, options.csv_safe)
     settings, analysis = _analyse(samples, options)
@@ -150,38 +149,22 @@ def analyse_dataset(
     _write(files, samples, settings, analysis, inputs)
 
 
-def _geometry(table_path: Path, activation_path: Path, model_type: str) -> "Geometry":
-    """Return the geometry that the dataset's own folder states, else the model's."""
-    from gelu.artifacts import agreed_geometry, find_geometry
-    from gelu.models import find_model, read_geometry
-
-    source = find_model(model_type)
-    folders = (table_path.parent, activation_path.parent)
-    stated = {folder: find_geometry(folder, source.name) for folder in folders}
-    return agreed_geometry(stated) or read_geometry(source)
-
-
 def _read_samples(
-    table_path: Path, activation_path: Path, geometry: "Geometry", options: Options
+    table_path: Path, activation_path: Path, source: "ModelSource", options: Options
 ) -> "Samples":
     """Return the samples that both files have; raises `UserError` where they do not fit."""
-    from gelu.artifacts import read_activations, read_dataset
-    from gelu.matching import check_counts, match_samples
+    from gelu.folder_samples import read_run
     from gelu.statistics.samples import arrange
 
-    table = read_dataset(table_path)
-    if len(table) == 0:
-        raise UserError(f"{table_path}: holds no samples")
-    sample_ids, activations = read_activations(activation_path, geometry.n_neurons)
-    matched = match_samples(table, sample_ids, activations, activation_path)
-    check_counts(matched.table, matched.activations, geometry, activation_path)
-    if options.clusters is not None and options.clusters >= len(matched.table):
+    run = read_run(table_path, activation_path, source)
+    n_samples = len(run.matched.table)
+    if options.clusters is not None and options.clusters >= n_samples:
         raise UserError(
-            f"--clusters {options.clusters}: there are {len(matched.table)} samples, so at most "
-            f"{max(0, len(matched.table) - 1)} clusters"
+            f"--clusters {options.clusters}: there are {n_samples} samples, so at most "
+            f"{n_samples - 1} clusters"
         )
-    samples = arrange(matched.table, matched.activations, geometry)
-    samples.skipped.update(matched.left_out)
+    samples = arrange(run.matched.table, run.matched.activations, run.geometry)
+    samples.skipped.update(run.matched.left_out)
     return samples
 
 

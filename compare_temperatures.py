@@ -31,6 +31,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gelu.cli import (
+    UserError,
     add_model_argument,
     build_parser,
     non_negative_float,
@@ -135,16 +136,24 @@ def _one_temperature(
     folder: Path, ready: Ready, options: Options, sharing: Sharing
 ) -> "pd.DataFrame":
     """Write one temperature's dataset; return its rows of the study."""
-    from gelu.artifacts import DATASET, MATRIX, Artifacts, read_activations, read_dataset
+    from gelu.artifacts import DATASET, MATRIX, Artifacts
+    from gelu.folder_samples import read_run
     from gelu.statistics.temperature import temperature_rows
 
     files = Artifacts(folder, ready.inputs.source.name, options.csv_safe)
-    geometry, name = ready.inputs.geometry, temperature_name(options.temperature)
+    name = temperature_name(options.temperature)
     made = make_dataset(files, ready, options, sharing, label=f"tokens at {name}")
     print(made if isinstance(made, str) else f"{folder}: {made.headline()}")
-    table = read_dataset(files.path(DATASET))
-    _, activations = read_activations(files.path(MATRIX), geometry.n_neurons)
-    return temperature_rows(options.temperature, table, activations, geometry.n_layer)
+    run = read_run(files.path(DATASET), files.path(MATRIX), ready.inputs.source)
+    matched, n_samples = run.matched, ready.inputs.n_samples
+    if len(matched.table) != n_samples:
+        raise UserError(
+            f"{files.path(DATASET)}: {len(matched.table):,} of the run's {n_samples:,} samples are "
+            f"there and in {files.path(MATRIX)}; --overwrite makes them anew"
+        )
+    return temperature_rows(
+        options.temperature, matched.table, matched.activations, run.geometry.n_layer
+    )
 
 
 def _write_study(files: "Artifacts", rows: "list[pd.DataFrame]", ready: Ready) -> list[Path]:

@@ -151,6 +151,7 @@ def look_inside(
     read: "FolderSamples", encode: Callable[[str], Any] | None, device: str
 ) -> "Inside | None":
     """Return what the model itself gives, None where it is not at hand; that is noted."""
+    from gelu.folder_samples import check_weights
     from gelu.learning.token_study import Inside
     from gelu.models import load_model, pick_device
 
@@ -171,6 +172,7 @@ def look_inside(
             f"the dataset {read.samples.geometry.n_layer} of {read.samples.geometry.d_mlp}; name "
             "the model that made the dataset"
         )
+    check_weights(read.stated, read.source)
     if encode is None:
         return None
     return Inside(
@@ -221,7 +223,9 @@ def sampling(dataset_dir: str, model: str) -> dict[str, Any]:
     from gelu.artifacts import RUN, Artifacts, read_document
 
     run = read_document(Artifacts(Path(dataset_dir), model).path(RUN)) or {}
-    arguments = run.get("arguments", {})
+    arguments = run.get("arguments")
+    if not isinstance(arguments, dict):
+        return dict.fromkeys(("temperature", "top_k"))
     return {name: arguments.get(name) for name in ("temperature", "top_k")}
 
 

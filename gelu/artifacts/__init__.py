@@ -15,6 +15,7 @@ from gelu.artifacts.activations import (
     find_activation_file,
     read_activation_rows,
     read_activations,
+    read_samples_or_trace,
 )
 from gelu.artifacts.edge_lists import EdgeBlock, edges_have_weights, read_edge_blocks
 from gelu.artifacts.files import (
@@ -49,9 +50,8 @@ from gelu.artifacts.predictors import (
     write_tensors,
 )
 from gelu.artifacts.shards import Shards
+from gelu.artifacts.stated import Frequency, Stated, StatedRun, read_stated
 from gelu.artifacts.tables import (
-    agreed_geometry,
-    find_geometry,
     layers_stated,
     read_dataset,
     read_document,
@@ -161,14 +161,15 @@ __all__ = [
     "Artifacts",
     "DiskFullError",
     "EdgeBlock",
+    "Frequency",
     "Shards",
-    "agreed_geometry",
+    "Stated",
+    "StatedRun",
     "complete_file",
     "dataset_activation_file",
     "edges_have_weights",
     "file_hash",
     "find_activation_file",
-    "find_geometry",
     "folder_lock",
     "layers_stated",
     "partial_paths",
@@ -179,6 +180,8 @@ __all__ = [
     "read_edge_blocks",
     "read_geometry_table",
     "read_png",
+    "read_samples_or_trace",
+    "read_stated",
     "read_table",
     "read_tensors",
     "read_text",
