@@ -113,16 +113,17 @@ def compare(
 
     options: of every dataset; its temperature is replaced.
     """
-    from gelu.artifacts import Artifacts
+    from gelu.artifacts import Artifacts, refuse_link
 
     inputs = read_inputs(input_csv, model_type)
     files = Artifacts(output_directory(export_dir, "--export_dir"), inputs.source.name)
     folders = {
-        temperature: output_directory(
-            files.folder / f"t_{temperature_name(temperature)}", "--export_dir"
-        )
+        temperature: files.folder / f"t_{temperature_name(temperature)}"
         for temperature in temperatures
     }
+    for folder in folders.values():
+        refuse_link(folder)
+        output_directory(folder, "--export_dir")
     ready = make_ready(inputs, options)
     rows = [
         _one_temperature(folder, ready, replace(options, temperature=temperature), sharing)
