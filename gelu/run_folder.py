@@ -18,6 +18,7 @@ import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import Any
 
 from gelu.artifacts import (
@@ -78,7 +79,7 @@ class RunFolder:
 
         Raises `UserError` where another run is.
         """
-        finished = read_document(self._files.path(RUN))
+        finished = _read_description(self._files.path(RUN))
         if finished is None:
             return False
         self._refuse(finished, "holds", ignored=())
@@ -102,7 +103,7 @@ class RunFolder:
             remove_files(path for path in made if not is_lock(path.name))
         if alone:
             self._remove_leftovers()
-        begun = read_document(self._description)
+        begun = None if overwrite else _read_description(self._description)
         if begun is None:
             write_document(self._description, self._run)
         else:
@@ -151,8 +152,15 @@ def begun_run(files: Artifacts) -> dict[str, Any] | None:
     Raises `UserError` where `.shards` is a link, which may come with a received folder.
     """
     refuse_link(files.folder / SHARDS)
-    begun = read_document(files.folder / SHARDS / RUN)
-    return begun if begun is not None else read_document(files.path(RUN))
+    begun = _read_description(files.folder / SHARDS / RUN)
+    return begun if begun is not None else _read_description(files.path(RUN))
+
+
+def _read_description(path: Path) -> dict[str, Any] | None:
+    try:
+        return read_document(path)
+    except UserError as error:
+        raise UserError(f"{error}; --overwrite starts afresh") from None
 
 
 def _is_made(name: str) -> bool:

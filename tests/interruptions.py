@@ -39,15 +39,18 @@ def forked(
     stop_at: int = 0,
     by: signal.Signals = signal.SIGKILL,
     wait: bool = True,
+    output: str = "log",
+    user: int | None = None,
 ) -> BaseProcess:
     """Run a script, arguments[0]; all it prints, and the number of its calls, goes to `log`.
 
-    stop_at: the call, from 1 on, at which it gets the signal `by`; 0 for none. wait: until it ends.
+    stop_at: as for `stopped.run`, with the signal `by`. wait: until it ends.
+    output: where standard output goes, as for `stopped.run`. user: whose process it is to be.
     """
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(PRELOADED)
     argv = [str(ROOT / str(arguments[0])), *map(str, arguments[1:])]
-    process = context.Process(target=_run, args=(argv, str(log), stop_at, int(by)))
+    process = context.Process(target=_run, args=(argv, str(log), stop_at, int(by), output, user))
     process.start()
     if wait:
         process.join()
@@ -79,8 +82,13 @@ def calls(log: Path) -> int:
     return int(log.with_suffix(".calls").read_text())
 
 
-def _run(argv: list[str], log: str, stop_at: int, by: int) -> None:
+def _run(argv: list[str], log: str, stop_at: int, by: int, output: str, user: int | None) -> None:
     import torch
 
+    if user is not None:
+        os.setgroups([])
+        os.setgid(user)
+        os.setuid(user)
+
     torch.set_num_threads(1)
-    stopped.run(argv, log, stop_at, by)
+    stopped.run(argv, log, stop_at, by, output)
