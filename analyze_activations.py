@@ -60,7 +60,7 @@ from gelu.cli import (
 if TYPE_CHECKING:
     from gelu.analysis import Analysis, Settings
     from gelu.artifacts import Artifacts
-    from gelu.models import Geometry
+    from gelu.models import ModelSource
     from gelu.statistics.samples import Samples
 
 PACKAGES = ("matplotlib", "numpy", "pandas", "scikit-learn", "scipy")
@@ -162,14 +162,13 @@ def analyse_dataset(
     dataset_csv: str, activations_file: str, output_dir: str, model_type: str, options: Options
 ) -> None:
     """Analyse one dataset and write all tables, pictures, the summary and the report."""
-    from gelu.artifacts import Artifacts, dataset_geometry, find_activation_file
+    from gelu.artifacts import Artifacts, find_activation_file
     from gelu.models import find_model
 
     table_path = existing_file(dataset_csv, "--dataset_csv")
     activation_path = find_activation_file(Path(activations_file))
     source = find_model(model_type)
-    geometry = dataset_geometry((table_path.parent, activation_path.parent), source)
-    samples = _read_samples(table_path, activation_path, geometry, options)
+    samples = _read_samples(table_path, activation_path, source, options)
     folder = output_directory(output_dir, "--output_dir")
     files = Artifacts(folder, source.name, options.csv_safe)
     settings, analysis = _analyse(samples, options)
@@ -178,26 +177,21 @@ def analyse_dataset(
 
 
 def _read_samples(
-    table_path: Path, activation_path: Path, geometry: "Geometry", options: Options
+    table_path: Path, activation_path: Path, source: "ModelSource", options: Options
 ) -> "Samples":
     """Return the samples that both files have; raises `UserError` where they do not fit."""
-    from gelu.artifacts import read_activations, read_dataset
-    from gelu.matching import check_counts, match_samples
+    from gelu.folder_samples import read_run_samples
     from gelu.statistics.samples import arrange
 
-    table = read_dataset(table_path, geometry)
-    if len(table) == 0:
-        raise UserError(f"{table_path}: holds no samples")
-    sample_ids, activations = read_activations(activation_path, geometry.n_neurons)
-    matched = match_samples(table, sample_ids, activations, activation_path)
-    check_counts(matched.table, matched.activations, geometry, activation_path)
-    if options.clusters is not None and options.clusters >= len(matched.table):
+    run = read_run_samples(table_path, activation_path, source)
+    n_samples = len(run.matched.table)
+    if options.clusters is not None and options.clusters >= n_samples:
         raise UserError(
-            f"--clusters {options.clusters}: there are {len(matched.table)} samples, so at most "
-            f"{max(0, len(matched.table) - 1)} clusters"
+            f"--clusters {options.clusters}: there are {n_samples} samples, so at most "
+            f"{n_samples - 1} clusters"
         )
-    samples = arrange(matched.table, matched.activations, geometry)
-    samples.skipped.update(matched.left_out)
+    samples = arrange(run.matched.table, run.matched.activations, run.geometry)
+    samples.skipped.update(run.matched.left_out)
     return samples
 
 

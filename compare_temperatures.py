@@ -113,16 +113,17 @@ def compare(
 
     options: of every dataset; its temperature is replaced.
     """
-    from gelu.artifacts import Artifacts
+    from gelu.artifacts import Artifacts, refuse_link
 
     inputs = read_inputs(input_csv, model_type)
     files = Artifacts(output_directory(export_dir, "--export_dir"), inputs.source.name)
     folders = {
-        temperature: output_directory(
-            files.folder / f"t_{temperature_name(temperature)}", "--export_dir"
-        )
+        temperature: files.folder / f"t_{temperature_name(temperature)}"
         for temperature in temperatures
     }
+    for folder in folders.values():
+        refuse_link(folder)
+        output_directory(folder, "--export_dir")
     ready = make_ready(inputs, options)
     rows = [
         _one_temperature(folder, ready, replace(options, temperature=temperature), sharing)
@@ -136,24 +137,23 @@ def _one_temperature(
     folder: Path, ready: Ready, options: Options, sharing: Sharing
 ) -> "pd.DataFrame":
     """Write one temperature's dataset; return its rows of the study."""
-    from gelu.artifacts import DATASET, MATRIX, Artifacts, read_activations, read_dataset
-    from gelu.matching import check_counts, match_samples
-    from gelu.statistics.temperature import NEEDED_COLUMNS, temperature_rows
+    from gelu.artifacts import DATASET, MATRIX, Artifacts
+    from gelu.folder_samples import read_run_samples
+    from gelu.statistics.temperature import temperature_rows
 
     files = Artifacts(folder, ready.inputs.source.name, options.csv_safe)
-    geometry, name = ready.inputs.geometry, temperature_name(options.temperature)
+    name = temperature_name(options.temperature)
     made = make_dataset(files, ready, options, sharing, label=f"tokens at {name}")
     print(made if isinstance(made, str) else f"{folder}: {made.headline()}")
-    # A folder that was finished before is left as it is, and may have been changed since.
-    table, matrix = read_dataset(files.path(DATASET), geometry), files.path(MATRIX)
-    matched = match_samples(table, *read_activations(matrix, geometry.n_neurons), matrix)
-    missing = [name for name in NEEDED_COLUMNS if name not in table.columns]
-    if missing or matched.left_out:
-        what = f"the column {missing[0]} is missing" if missing else "its samples are not all there"
-        raise UserError(f"{files.path(DATASET)}: {what}; --overwrite writes it anew")
-    check_counts(matched.table, matched.activations, geometry, matrix)
+    run = read_run_samples(files.path(DATASET), files.path(MATRIX), ready.inputs.source)
+    matched, n_samples = run.matched, ready.inputs.n_samples
+    if len(matched.table) != n_samples:
+        raise UserError(
+            f"{files.path(DATASET)}: {len(matched.table):,} of the run's {n_samples:,} samples are "
+            f"there and in {files.path(MATRIX)}; --overwrite makes them anew"
+        )
     return temperature_rows(
-        options.temperature, matched.table, matched.activations, geometry.n_layer
+        options.temperature, matched.table, matched.activations, run.geometry.n_layer
     )
 
 

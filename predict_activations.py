@@ -98,6 +98,7 @@ def run(arguments: Namespace) -> None:
     # Before torch starts: matrix products on a GPU are not repeatable without.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     from gelu.artifacts import Artifacts
+    from gelu.folder_samples import check_weights
     from gelu.models import find_model
 
     source = find_model(arguments.model_type)
@@ -109,6 +110,8 @@ def run(arguments: Namespace) -> None:
         files = Artifacts(output_directory(output_dir, argument), source.name)
     else:
         read, history = read_inputs(arguments)
+        if token_ids is not None:
+            check_weights(read.stated, source)
         files = Artifacts(output_directory(output_dir, argument), source.name)
         predictor = learn(files, read, history, settings_of(arguments), arguments.device)
     if token_ids is not None:

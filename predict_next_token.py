@@ -153,6 +153,7 @@ def look_inside(
 ) -> "Inside | None":
     """Return what the model itself gives, None where it is not at hand; that is noted."""
     from gelu.artifacts import require_ranges
+    from gelu.folder_samples import check_weights
     from gelu.learning.token_study import Inside
     from gelu.models import load_model, pick_device
 
@@ -175,6 +176,7 @@ def look_inside(
         )
     path = Path(read.inputs["dataset_csv"])
     require_ranges(path, read.samples.table, geometry)
+    check_weights(read.stated, read.source)
     if encode is None:
         return None
     return Inside(

@@ -22,7 +22,7 @@ chosen by bits alone.
 """
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -43,8 +43,9 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from gelu.artifacts import EdgeBlock
+    from gelu.artifacts import EdgeBlock, Stated
     from gelu.models import Geometry
+    from gelu.packed import PackedActivations
     from gelu.plots.graph import GraphView
     from gelu.subgraph import Subgraph
 
@@ -106,9 +107,11 @@ def draw_graph(
     """Draw both pictures of one model's neurons and write the graph of the second."""
     from gelu.artifacts import (
         ATTRIBUTES,
+        DATASET,
         EDGES,
+        Artifacts,
         find_activation_file,
-        read_geometry_table,
+        read_stated,
         require_model_file,
     )
     from gelu.models import find_model
@@ -118,23 +121,42 @@ def draw_graph(
     attributes = require_model_file(folder, model, ATTRIBUTES)
     edges = require_model_file(folder, model, EDGES)
     activations = find_activation_file(Path(activation_file))
-    geometry = read_geometry_table(attributes)
-    activity = _read_activity(model, activations, geometry, sample_id)
+    folders = list(dict.fromkeys([folder, activations.parent]))
+    stated = read_stated(folders, model)
+    geometry = stated.geometry
+    assert geometry is not None  # the attributes are there
+    tables = [Artifacts(it, model).path(DATASET) for it in folders]
+    activity = _read_activity(model, activations, geometry, sample_id, stated, tables)
     target = output_directory(output_dir, "--output_dir")
-    subgraph, n_edges = _choose(edges, geometry, activity, max_nodes, max_edges)
+    subgraph, n_edges = _choose(edges, attributes, geometry, activity, max_nodes, max_edges)
     _write(target, model, geometry, activity, subgraph, n_edges)
 
 
-def _read_activity(model: str, path: Path, geometry: "Geometry", sample_id: int | None) -> Activity:
-    """Return how active and how telling every neuron is."""
-    from gelu.artifacts import read_activations
+def _read_activity(
+    model: str,
+    path: Path,
+    geometry: "Geometry",
+    sample_id: int | None,
+    stated: "Stated",
+    tables: Sequence[Path],
+) -> Activity:
+    """Return how active and how telling every neuron is.
+
+    stated, tables: of the graph's folder and the activations', whose run the samples must be of; a
+    trace is of none.
+    """
+    from gelu.artifacts import read_samples_or_trace
     from gelu.plots.graph import GraphView
     from gelu.sample_ids import describe_samples
     from gelu.subgraph import activity_entropy, activity_surprisal
 
-    sample_ids, activations = read_activations(path, geometry.n_neurons)
-    if not sample_ids:
+    sample_ids, activations = read_samples_or_trace(path, geometry.n_neurons)
+    if sample_ids is None:
+        sample_ids = [0]
+    elif not sample_ids:
         raise UserError(f"--activation_file {path}: holds no samples")
+    else:
+        _check_run(path, sample_ids, activations, geometry, stated, tables)
     if sample_id is not None and sample_id not in sample_ids:
         raise UserError(f"--sample_id {sample_id}: not there; {describe_samples(sample_ids)}")
     n_samples, counts = len(sample_ids), activations.counts()
@@ -147,6 +169,27 @@ def _read_activity(model: str, path: Path, geometry: "Geometry", sample_id: int 
     active = activations.rows([row])[0]
     bits = activity_surprisal(counts, n_samples, active)
     return Activity(view, frequency, _telling(path, bits, active, view.lone), active)
+
+
+def _check_run(
+    path: Path,
+    sample_ids: list[int],
+    activations: "PackedActivations",
+    geometry: "Geometry",
+    stated: "Stated",
+    tables: Sequence[Path],
+) -> None:
+    """Refuse samples that are not those of the files beside the graph, or beside themselves."""
+    from gelu.artifacts import read_dataset
+    from gelu.matching import check_counts, check_stated, check_table, check_totals, match_samples
+
+    check_stated(stated)
+    check_totals(sample_ids, activations.counts(), stated, path)
+    for table_path in [it for it in tables if it.is_file()]:
+        table = read_dataset(table_path)
+        check_table(table, table_path, stated)
+        matched = match_samples(table, table_path, sample_ids, activations, path)
+        check_counts(matched.table, table_path, matched.activations, geometry, path)
 
 
 def _telling(
@@ -166,7 +209,12 @@ def _telling(
 
 
 def _choose(
-    path: Path, geometry: "Geometry", activity: Activity, max_nodes: int, max_edges: int
+    path: Path,
+    attributes: Path,
+    geometry: "Geometry",
+    activity: Activity,
+    max_nodes: int,
+    max_edges: int,
 ) -> "tuple[Subgraph, int]":
     """Return the subgraph to draw, and how many edges the list has.
 
@@ -179,18 +227,22 @@ def _choose(
     bits = activity.bits
     candidates = EdgeCandidates(bits, geometry)
     if edges_have_weights(path):
-        _stream(path, geometry, candidates.add, "choosing neurons")
+        _stream(path, attributes, geometry, candidates.add, "choosing neurons")
     else:
         print(f"note: {path} has no weights: neurons are chosen without it", file=sys.stderr)
     neurons = choose_neurons(bits, geometry, candidates.best(), max_nodes)
     among = EdgesAmong(neurons, bits, geometry, max_edges)
-    n_edges = _stream(path, geometry, among.add, "choosing edges")
+    n_edges = _stream(path, attributes, geometry, among.add, "choosing edges")
     table = neuron_table(neurons, activity.frequency, bits, geometry)
     return Subgraph(table, among.table()), n_edges
 
 
 def _stream(
-    path: Path, geometry: "Geometry", add: "Callable[[EdgeBlock], None]", description: str
+    path: Path,
+    attributes: Path,
+    geometry: "Geometry",
+    add: "Callable[[EdgeBlock], None]",
+    description: str,
 ) -> int:
     """Hand every block of the edge list to `add`; return how many edges there are."""
     from gelu.artifacts import read_edge_blocks
@@ -199,7 +251,7 @@ def _stream(
     n_edges = 0
     with progress_bar(description, path.stat().st_size, "B", scale=True) as bar:
         bar.leave = False  # where a line is wrong, the error stands alone
-        for block in read_edge_blocks(path, geometry, bar.update):
+        for block in read_edge_blocks(path, geometry, bar.update, attributes):
             add(block)
             n_edges += len(block.sources)
         bar.leave = True

@@ -88,9 +88,10 @@ def draw_samples(
         dataset_geometry,
         read_activation_rows,
         read_dataset,
+        read_stated,
         require_model_file,
     )
-    from gelu.matching import check_counts
+    from gelu.matching import check_counts, check_stated, check_table, check_totals
     from gelu.models import find_model
     from gelu.sample_ids import parse_sample_ids, select_sample_ids
 
@@ -100,15 +101,19 @@ def draw_samples(
     model = source.name
     dataset = require_model_file(folder, model, DATASET)
     activation_file = dataset_activation_file(folder, model)
-    geometry = dataset_geometry([folder], source)
+    stated = read_stated([folder], model)
+    check_stated(stated)
+    geometry = dataset_geometry(stated, source)
     if figure_rows > geometry.n_layer:
         raise UserError(f"--figure_rows {figure_rows}: the model has {geometry.n_layer} layers")
     table = read_dataset(dataset, geometry)
+    check_table(table, dataset, stated)
     chosen = select_sample_ids(ranges, table["sample_id"].tolist())
     texts = _sample_texts(dataset, table, chosen)
-    activations = read_activation_rows(activation_file, geometry.n_neurons, chosen)
+    activations, all_of_file = read_activation_rows(activation_file, geometry.n_neurons, chosen)
     rows = table.set_index("sample_id").loc[chosen].reset_index()
-    check_counts(rows, activations, geometry, activation_file)
+    check_counts(rows, dataset, activations, geometry, activation_file)
+    check_totals(all_of_file.sample_ids, all_of_file.counts, stated, activation_file)
     target = output_directory(export_dir, "--export_dir")
     _draw(target, model, texts, activations, geometry, figure_rows, vis_mode)
 

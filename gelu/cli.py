@@ -13,6 +13,7 @@ Nothing heavy is imported here, so that `--help` answers at once.
 """
 
 import argparse
+import errno
 import io
 import math
 import re
@@ -25,8 +26,12 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
+from gelu.streams import guard_streams
+
 EXIT_USER_ERROR = 2
-EXIT_INTERRUPTED = 130
+EXIT_OUTPUT_LOST = 1
+EXIT_BROKEN_PIPE = 128 + signal.SIGPIPE
+STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 LONGEST_LINE = 2000  # characters of a message, whatever a file or an argument holds
 
 
@@ -56,50 +61,75 @@ def build_parser(description: str | None) -> argparse.ArgumentParser:
 def run_script(main: Callable[[], None]) -> NoReturn:
     """Run `main`; a `UserError` becomes one line on stderr and exit code 2.
 
-    So does what the machine refuses: a file that may not be read, memory that is not there. Ctrl-C
-    is one line too, and exit code 130.
+    So does what the machine refuses: a file that may not be read, memory that is not there. Ctrl-C,
+    SIGTERM and SIGHUP are one line too, and exit code 128 and the signal's number. Where standard
+    output is lost the work is done all the same, and the exit code is 1, or silently that of a
+    broken pipe.
     """
+    lost = guard_streams()
     if isinstance(sys.stdout, io.TextIOWrapper):
         # Paths and tokens hold characters that not every terminal's encoding has.
         sys.stdout.reconfigure(errors="backslashreplace")
-    interrupted = _note_ctrl_c()
+    signals = _note_signals()
+    outcome = "all files are complete, only what was to be printed is lost"
     try:
         main()
         # What follows is the interpreter's own end, which has nothing left to lose.
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        _ignore_signals()
     except BaseException as error:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        _ignore_signals()
         # A library that is being imported may turn the interrupt into an error of its own.
-        if interrupted or isinstance(error, KeyboardInterrupt):
-            _end_interrupted(error)
+        if signals or isinstance(error, KeyboardInterrupt):
+            _end_interrupted(error, signals[0] if signals else signal.SIGINT)
         if isinstance(error, (UserError, OSError, MemoryError)):
             _end_with(failure_text(error))
         # The tokenizers library panics at some files: an error that no `except Exception` catches.
         if type(error).__name__ == "PanicException":
             _end_with(f"--model_type: the tokenizer's file is damaged ({error})")
-        raise
-    sys.exit(0)
+        if not isinstance(error, SystemExit) or error.code:
+            raise
+        outcome = "nothing was to be done but to print"  # --help
+    _end(lost(), outcome)
 
 
-def _note_ctrl_c() -> list[int]:
-    """Return a list that is filled when Ctrl-C comes, which raises KeyboardInterrupt as ever."""
+def _end(lost: OSError | None, outcome: str) -> NoReturn:
+    if lost is None:
+        sys.exit(0)
+    if lost.errno == errno.EPIPE:  # `| head` has read enough
+        sys.exit(EXIT_BROKEN_PIPE)
+    reason = lost.strerror or lost
+    print(f"error: standard output could not be written ({reason}); {outcome}", file=sys.stderr)
+    sys.exit(EXIT_OUTPUT_LOST)
+
+
+def _note_signals() -> list[int]:
+    """Return a list that is filled when a signal comes, which raises KeyboardInterrupt."""
     seen: list[int] = []
 
     def interrupt(number: int, frame: FrameType | None) -> None:
+        if number != signal.SIGINT and seen:
+            return  # a closing terminal sends SIGHUP twice; the first is being obeyed
         seen.append(number)
         signal.default_int_handler(number, frame)
 
-    # A shell starts what it puts in the background with Ctrl-C ignored; that stays.
-    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-        signal.signal(signal.SIGINT, interrupt)
+    for number in STOPPING:
+        # What is put in the background, or runs under nohup, has its signal ignored; that stays.
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, interrupt)
     return seen
 
 
-def _end_interrupted(error: BaseException) -> NoReturn:
+def _ignore_signals() -> None:
+    for number in STOPPING:
+        signal.signal(number, signal.SIG_IGN)
+
+
+def _end_interrupted(error: BaseException, number: int) -> NoReturn:
+    by = "" if number == signal.SIGINT else f" by {signal.Signals(number).name}"
     said = str(error) if isinstance(error, KeyboardInterrupt) else ""
-    said = said or "interrupted: nothing unfinished was left under a final name"
-    print(one_line(said), file=sys.stderr)
-    sys.exit(EXIT_INTERRUPTED)
+    said = said or "nothing unfinished was left under a final name; the same command starts anew"
+    print(one_line(f"interrupted{by}: {said}"), file=sys.stderr)
+    sys.exit(128 + number)
 
 
 def failure_text(error: UserError | OSError | MemoryError) -> str:

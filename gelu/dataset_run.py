@@ -216,7 +216,7 @@ def make_dataset(
             team.agree(_failure_of(lambda: job.make(missing)))
             return job.end(stack)
         except KeyboardInterrupt:
-            raise KeyboardInterrupt(f"interrupted: {job.progress()}") from None
+            raise KeyboardInterrupt(job.progress()) from None
 
 
 def _failure_of(work: Callable[[], None]) -> str | None:

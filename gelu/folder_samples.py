@@ -14,16 +14,25 @@ from numpy.typing import NDArray
 
 from gelu.artifacts import (
     DATASET,
+    Stated,
     dataset_activation_file,
     dataset_geometry,
     file_hash,
     read_activations,
     read_dataset,
+    read_stated,
     require_model_file,
 )
 from gelu.cli import UserError, existing_directory
-from gelu.matching import check_counts, match_samples
-from gelu.models import Geometry, ModelSource, find_model
+from gelu.matching import (
+    Matched,
+    check_counts,
+    check_stated,
+    check_table,
+    check_totals,
+    match_samples,
+)
+from gelu.models import Geometry, ModelSource, find_model, model_weight_files
 from gelu.splits import prompt_groups
 from gelu.statistics.samples import Samples, arrange
 
@@ -31,11 +40,13 @@ from gelu.statistics.samples import Samples, arrange
 @dataclass(frozen=True)
 class FolderSamples:
     """samples: in the order of their completions; groups: (n,), their prompts as in
-    `gelu.splits.prompt_groups`; inputs: names and hashes of the files read, for a summary."""
+    `gelu.splits.prompt_groups`; stated: by the folder's other files; inputs: names and hashes of
+    the files read, for a summary."""
 
     source: ModelSource
     samples: Samples
     groups: NDArray[np.int64]
+    stated: Stated
     inputs: dict[str, Any]
 
 
@@ -50,8 +61,9 @@ def read_folder(
     folder, source = existing_directory(dataset_dir, "--dataset_dir"), find_model(model_type)
     table_path = require_model_file(folder, source.name, DATASET)
     activation_path = dataset_activation_file(folder, source.name)
-    geometry = dataset_geometry([folder], source)
-    samples = _read_samples(table_path, activation_path, geometry, needed_columns)
+    run = read_run_samples(table_path, activation_path, source, needed_columns)
+    samples = arrange(run.matched.table, run.matched.activations, run.geometry)
+    samples.skipped.update(run.matched.left_out)
     inputs = {
         "dataset_csv": table_path.name,
         "dataset_csv_sha256": file_hash(table_path),
@@ -60,12 +72,32 @@ def read_folder(
     }
     prompts = samples.completions.prompts_of_samples()
     texts = samples.table["input_text"].tolist() if "input_text" in samples.table else None
-    return FolderSamples(source, samples, prompt_groups(prompts, texts), inputs)
+    return FolderSamples(source, samples, prompt_groups(prompts, texts), run.stated, inputs)
 
 
-def _read_samples(
-    table_path: Path, activation_path: Path, geometry: Geometry, needed_columns: Sequence[str]
-) -> Samples:
+@dataclass(frozen=True)
+class Run:
+    """The samples of a run as they are matched, and what its other files state."""
+
+    matched: Matched
+    geometry: Geometry
+    stated: Stated
+
+
+def read_run_samples(
+    table_path: Path,
+    activation_path: Path,
+    source: ModelSource,
+    needed_columns: Sequence[str] = (),
+) -> Run:
+    """Return the samples that a dataset CSV and an activations file of one run share.
+
+    Both are compared with each other and with the files beside them. Raises `UserError` where they
+    disagree, where there are no samples, and where one of `needed_columns` is missing.
+    """
+    stated = read_stated([table_path.parent, activation_path.parent], source.name)
+    check_stated(stated)
+    geometry = dataset_geometry(stated, source)
     table = read_dataset(table_path, geometry)
     if len(table) == 0:
         raise UserError(f"{table_path}: holds no samples")
@@ -75,9 +107,31 @@ def _read_samples(
             f"{table_path}: the column {missing[0]} is missing; write the dataset anew with "
             "generate_activation_dataset.py"
         )
+    check_table(table, table_path, stated)
     sample_ids, activations = read_activations(activation_path, geometry.n_neurons)
-    matched = match_samples(table, sample_ids, activations, activation_path)
-    check_counts(matched.table, matched.activations, geometry, activation_path)
-    samples = arrange(matched.table, matched.activations, geometry)
-    samples.skipped.update(matched.left_out)
-    return samples
+    matched = match_samples(table, table_path, sample_ids, activations, activation_path)
+    check_counts(matched.table, table_path, matched.activations, geometry, activation_path)
+    if stated.frequencies:
+        check_totals(sample_ids, activations.counts(), stated, activation_path)
+    return Run(matched, geometry, stated)
+
+
+def check_weights(stated: Stated, source: ModelSource) -> None:
+    """Refuse weights of another model than the one that `stated` says made the run.
+
+    Weights that are not at hand are not compared.
+    """
+    hashes = {run.path: run.weights_sha256 for run in stated.runs if run.weights_sha256}
+    if not hashes:
+        return
+    try:
+        weights = model_weight_files(source)
+    except UserError:  # whoever needs them says so
+        return
+    found = file_hash(*weights)
+    for path, digest in hashes.items():
+        if found != digest:
+            raise UserError(
+                f"--model_type {source.name}: the SHA-256 of its weights is {found[:12]}..., "
+                f"{path} says {digest[:12]}...; name the model that made the dataset"
+            )

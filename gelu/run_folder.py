@@ -15,8 +15,10 @@ tokens is: not the name of the CSV, nor which files are exported from them.
 
 import hashlib
 import json
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import Any
 
 from gelu.artifacts import (
@@ -31,15 +33,23 @@ from gelu.artifacts import (
     Artifacts,
     Shards,
     folder_lock,
-    partial_paths,
+    half_written_files,
+    made_files,
     read_run,
+    refuse_link,
+    removable_folders,
+    remove_files,
     remove_folder,
-    remove_partial_files,
     write_document,
 )
+from gelu.artifacts.locks import PART_LOCK, is_lock
+from gelu.artifacts.shards import is_shard
 from gelu.cli import UserError
 
 SHARDS = ".shards"
+# In the order in which they are deleted: first what says that a folder is finished, so that a kill
+# leaves no such folder mixed.
+ENDINGS = (RUN, DATASET, PICKLE, JSON, MATRIX, FREQUENCY, ATTRIBUTES, EDGES)
 EXPORT_ARGUMENTS = ("csv_safe", "edges", "formats", "top_edges")
 UNCOMPARED = ("input_csv", "model_type")
 
@@ -61,7 +71,7 @@ class RunFolder:
         with ExitStack() as stack:
             stack.enter_context(folder_lock(self._folder, shared=part is not None))
             if part is not None:
-                stack.enter_context(folder_lock(self._folder, "part_{}_of_{}.lock".format(*part)))
+                stack.enter_context(folder_lock(self._folder, PART_LOCK.format(*part)))
             yield
 
     def is_finished(self, endings: Sequence[str]) -> bool:
@@ -69,7 +79,7 @@ class RunFolder:
 
         Raises `UserError` where another run is.
         """
-        finished = read_run(self._files.path(RUN))
+        finished = _read_description(self._files.path(RUN))
         if finished is None:
             return False
         self._refuse(finished, "holds", ignored=())
@@ -88,11 +98,12 @@ class RunFolder:
         where another run's shards are.
         """
         if overwrite:
-            self._clear()
+            remove_files(self._files.path(ending) for ending in ENDINGS)
+            made = made_files(self._folder, _is_made)
+            remove_files(path for path in made if not is_lock(path.name))
         if alone:
-            remove_partial_files(self._folder, "")
             self._remove_leftovers()
-        begun = read_run(self._description)
+        begun = None if overwrite else _read_description(self._description)
         if begun is None:
             write_document(self._description, self._run)
         else:
@@ -100,30 +111,31 @@ class RunFolder:
 
     def is_clean(self) -> bool:
         """Return whether nothing but finished files is left, as after `finish`."""
-        folder = self._files.folder
-        half = any(partial_paths(folder, beginning) for beginning in self._beginnings())
-        return not half and not self._folder.exists()
+        half = half_written_files(self._files.folder, self._is_final)
+        return not half and not removable_folders(self._folder, _is_made)
 
     def finish(self) -> None:
-        """Delete the shards, and what a killed process left of them."""
-        self._remove_leftovers()
-        remove_folder(self._folder)
+        """Delete the shards, and what a killed process left of them; what else is there is noted.
 
-    def _beginnings(self) -> tuple[str, str]:
-        # A folder of shards that is half-deleted has a dot before its name already.
-        return f"{self._files.model}_", SHARDS.removeprefix(".")
+        Nothing that no run makes is deleted.
+        """
+        self._remove_leftovers()
+        if left := remove_folder(self._folder, _is_made):
+            print(
+                f"note: {left[0]}{f' and {len(left) - 1} more' if left[1:] else ''}: not of this "
+                "run, left where it is",
+                file=sys.stderr,
+            )
 
     def _remove_leftovers(self) -> None:
-        for beginning in self._beginnings():
-            remove_partial_files(self._files.folder, beginning)
+        remove_files(half_written_files(self._folder, _is_made))
+        remove_files(half_written_files(self._files.folder, self._is_final))
+        for folder in removable_folders(self._folder, _is_made):
+            if folder != self._folder:
+                remove_folder(folder, _is_made)
 
-    def _clear(self) -> None:
-        # First what says that the folder is finished, so that a kill leaves no such folder mixed.
-        for ending in (RUN, DATASET, PICKLE, JSON, MATRIX, FREQUENCY, ATTRIBUTES, EDGES):
-            self._files.path(ending).unlink(missing_ok=True)
-        for path in self._folder.iterdir():
-            if not path.name.endswith("lock"):
-                path.unlink()
+    def _is_final(self, name: str) -> bool:
+        return name in {self._files.path(ending).name for ending in ENDINGS}
 
     def _refuse(self, other: Mapping[str, Any], what: str, ignored: Sequence[str]) -> None:
         difference = find_difference(_decisive(other, ignored), _decisive(self._run, ignored))
@@ -135,9 +147,25 @@ class RunFolder:
 
 
 def begun_run(files: Artifacts) -> dict[str, Any] | None:
-    """Return what describes the run that is finished or begun in a folder, None for none."""
-    begun = read_run(files.folder / SHARDS / RUN)
-    return begun if begun is not None else read_run(files.path(RUN))
+    """Return what describes the run that is finished or begun in a folder, None for none.
+
+    Raises `UserError` where `.shards` is a link, which may come with a received folder.
+    """
+    refuse_link(files.folder / SHARDS)
+    begun = _read_description(files.folder / SHARDS / RUN)
+    return begun if begun is not None else _read_description(files.path(RUN))
+
+
+def _read_description(path: Path) -> dict[str, Any] | None:
+    try:
+        return read_run(path)
+    except UserError as error:
+        raise UserError(f"{error}; --overwrite starts afresh") from None
+
+
+def _is_made(name: str) -> bool:
+    """Return whether a run makes a file of that name in `.shards`."""
+    return name == RUN or is_lock(name) or is_shard(name)
 
 
 def _decisive(run: Mapping[str, Any], ignored: Sequence[str]) -> dict[str, Any]:

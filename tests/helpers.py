@@ -38,6 +38,15 @@ def run_script(script: str, *arguments: object, check: bool = True) -> Any:
     return result
 
 
+@contextmanager
+def kept_signals() -> Iterator[None]:
+    """Give this process its handlers of signals back, which `cli.run_script` sets."""
+    before = {number: signal.getsignal(number) for number in cli.STOPPING}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
 def run_here(script: str, *arguments: object) -> tuple[int, str, str]:
     """Run a script in this process, which is fast; return its exit code, stdout and stderr.
 
@@ -45,8 +54,8 @@ def run_here(script: str, *arguments: object) -> tuple[int, str, str]:
     """
     module = importlib.import_module(script.removesuffix(".py"))
     out, err = io.StringIO(), io.StringIO()
-    ctrl_c = signal.getsignal(signal.SIGINT)
     with (
+        kept_signals(),
         pytest.MonkeyPatch.context() as patch,
         redirect_stdout(out),
         redirect_stderr(err),
@@ -54,7 +63,6 @@ def run_here(script: str, *arguments: object) -> tuple[int, str, str]:
     ):
         patch.setattr(sys, "argv", [script, *map(str, arguments)])
         cli.run_script(module.main)
-    signal.signal(signal.SIGINT, ctrl_c)
     code = ended.value.code
     assert isinstance(code, int)
     return code, out.getvalue(), err.getvalue()

@@ -8,6 +8,7 @@ on, and not in seconds: so each is hit again whatever else the machine does, and
 deletions are moments of their own.
 """
 
+import ctypes
 import multiprocessing
 import os
 import signal
@@ -39,15 +40,21 @@ def forked(
     stop_at: int = 0,
     by: signal.Signals = signal.SIGKILL,
     wait: bool = True,
+    output: str = "log",
+    unprivileged: bool = False,
 ) -> BaseProcess:
     """Run a script, arguments[0]; all it prints, and the number of its calls, goes to `log`.
 
-    stop_at: the call, from 1 on, at which it gets the signal `by`; 0 for none. wait: until it ends.
+    stop_at: as for `stopped.run`, with the signal `by`. wait: until it ends.
+    output: where standard output goes, as for `stopped.run`. unprivileged: without root's right to
+    other users' files.
     """
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(PRELOADED)
     argv = [str(ROOT / str(arguments[0])), *map(str, arguments[1:])]
-    process = context.Process(target=_run, args=(argv, str(log), stop_at, int(by)))
+    process = context.Process(
+        target=_run, args=(argv, str(log), stop_at, int(by), output, unprivileged)
+    )
     process.start()
     if wait:
         process.join()
@@ -79,8 +86,17 @@ def calls(log: Path) -> int:
     return int(log.with_suffix(".calls").read_text())
 
 
-def _run(argv: list[str], log: str, stop_at: int, by: int) -> None:
+def _run(argv: list[str], log: str, stop_at: int, by: int, output: str, unprivileged: bool) -> None:
     import torch
 
+    if unprivileged:
+        _drop_capabilities()
     torch.set_num_threads(1)
-    stopped.run(argv, log, stop_at, by)
+    stopped.run(argv, log, stop_at, by, output)
+
+
+def _drop_capabilities() -> None:
+    """Keep this process's user and give up all capabilities, capset(2)."""
+    header = (ctypes.c_uint32 * 2)(0x20080522, 0)  # _LINUX_CAPABILITY_VERSION_3, this process
+    if ctypes.CDLL(None, use_errno=True).capset(header, (ctypes.c_uint32 * 6)()):
+        raise OSError(ctypes.get_errno(), "capset")

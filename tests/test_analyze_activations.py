@@ -329,7 +329,7 @@ def test_mistakes_are_one_line(toy: Path, tmp_path: Path) -> None:
     assert "sample 0" in refused(folder) and "same run" in refused(folder)
     table["sample_id"] += 100_000
     table.to_csv(path, index=False)
-    assert "none of the dataset CSV's samples" in refused(folder)
+    assert "has none of the samples of" in refused(folder)
     table.iloc[:0].to_csv(path, index=False)
     assert "no samples" in refused(folder)
     path.unlink()

@@ -27,7 +27,12 @@ from gelu.artifacts import (
     read_geometry_table,
     write_table,
 )
-from gelu.artifacts.files import remove_partial_files
+from gelu.artifacts.files import (
+    half_written_files,
+    removable_folders,
+    remove_files,
+    remove_folder,
+)
 from gelu.cli import UserError, failure_text
 from gelu.models import Geometry
 from gelu.packed import PackedActivations
@@ -266,13 +271,33 @@ def test_an_error_of_the_disk_names_the_file_and_leaves_nothing(tmp_path: Path) 
 
 
 def test_what_killed_processes_left_is_cleared_away(tmp_path: Path) -> None:
-    kept = [".b.0.partial", "a", ".a.partial.txt"]
-    for name in (*kept, ".a.1.partial"):
+    half, other = ".a.0123abcd.partial", ".b.0123abcd.partial"
+    kept = [other, "a", ".a.partial", ".a.1.partial", ".a.0123abcd.partial.txt"]
+    for name in (*kept, half):
         (tmp_path / name).write_text("")
-    (tmp_path / ".a.2.partial").mkdir()
-    (tmp_path / ".a.2.partial" / "x").write_text("")
-    remove_partial_files(tmp_path, "a")
+    assert half_written_files(tmp_path, {"a"}.__contains__) == [tmp_path / half]
+    remove_files(half_written_files(tmp_path, {"a"}.__contains__))
     assert {path.name for path in tmp_path.iterdir()} == set(kept)
+
+
+def test_a_folder_goes_with_what_a_run_makes_and_stays_with_anything_else(tmp_path: Path) -> None:
+    folder, is_made = tmp_path / ".s", {"a", "b"}.__contains__
+    doomed = [tmp_path / f".s.0000000{number}.partial" for number in range(3)]
+    for path in (folder, *doomed):
+        path.mkdir()
+    for path in (folder, *doomed[:2]):
+        (path / "a").write_text("")
+        (path / ".b.0123abcd.partial").write_text("")
+    (doomed[1] / "other").write_text("")
+    assert removable_folders(folder, is_made) == [folder, *doomed]
+    assert [remove_folder(path, is_made) for path in (folder, *doomed)] == [
+        [],
+        [],
+        [doomed[1] / "other"],
+        [],
+    ]
+    assert list(tmp_path.iterdir()) == [doomed[1]] and removable_folders(folder, is_made) == []
+    assert remove_folder(folder, is_made) == []
 
 
 class _Evil:

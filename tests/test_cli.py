@@ -1,7 +1,6 @@
 """What all scripts share: help at once, one-line errors."""
 
 import argparse
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -17,7 +16,7 @@ from gelu.cli import (
     output_directory,
     positive_int,
 )
-from tests.helpers import ROOT, run_script
+from tests.helpers import ROOT, kept_signals, run_script
 
 SCRIPTS = sorted(path.name for path in ROOT.glob("*.py"))
 HEAVY = ("torch", "transformers", "pandas", "numpy", "matplotlib", "networkx", "tqdm")
@@ -98,8 +97,6 @@ def test_what_the_machine_refuses_is_one_line(
     def main() -> None:
         raise error
 
-    before = signal.getsignal(signal.SIGINT)
-    with pytest.raises(SystemExit) as ended:
+    with kept_signals(), pytest.raises(SystemExit) as ended:
         cli.run_script(main)
-    signal.signal(signal.SIGINT, before)
     assert ended.value.code == 2 and capsys.readouterr().err == said

@@ -24,12 +24,12 @@ from gelu.artifacts import (
     MATRIX,
     PICKLE,
     Artifacts,
-    find_geometry,
     read_activations,
     read_dataset,
     read_document,
     read_edge_blocks,
     read_geometry_table,
+    read_stated,
     read_text,
     write_table,
 )
@@ -300,7 +300,7 @@ def test_tables_of_two_models_in_one_folder_are_refused(tmp_path: Path) -> None:
     files.write_attributes(Geometry(3, 1, 4, 0))
     files.write_frequency(np.zeros(8, int), 1, Geometry(2, 1, 4, 0))
     with pytest.raises(UserError, match=r"3 layers of 4 neurons, .* they are of two models"):
-        find_geometry(tmp_path, "m")
+        read_stated([tmp_path], "m")
 
 
 def test_an_edge_list_that_was_cut_at_a_line_is_noted(

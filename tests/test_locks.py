@@ -9,6 +9,7 @@ import pytest
 
 from gelu.artifacts import folder_lock
 from gelu.artifacts.files import remove_folder
+from gelu.artifacts.locks import is_lock
 from gelu.cli import UserError
 
 
@@ -34,7 +35,7 @@ def test_a_folder_that_another_run_removes_meanwhile_is_made_anew(
 ) -> None:
     folder, before = tmp_path / ".shards", open_files()
     folder.mkdir()
-    once(monkeypatch, module, function, lambda: remove_folder(folder))
+    once(monkeypatch, module, function, lambda: remove_folder(folder, is_lock))
     with folder_lock(folder):
         # It is the lock of the folder that is there now.
         with (

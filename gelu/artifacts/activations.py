@@ -7,6 +7,7 @@ import sys
 import zipfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
@@ -63,11 +64,17 @@ def read_activations(path: Path, n_neurons: int) -> tuple[list[int], PackedActiv
     none twice. Raises `UserError` for a file that holds something else, a sample twice, or neurons
     that a model of `n_neurons` does not have.
     """
+    sample_ids, activations = read_samples_or_trace(path, n_neurons)
+    return [0] if sample_ids is None else sample_ids, activations
+
+
+def read_samples_or_trace(path: Path, n_neurons: int) -> tuple[list[int] | None, PackedActivations]:
+    """Return what `read_activations` does, for a trace's vector, which is no sample, no ids."""
     if path.suffix == ".npz":
         return _read_matrix(path, n_neurons)
     content = _read_json(path) if path.suffix == ".json" else _read_pickle(path)
     if isinstance(content, np.ndarray):
-        return [0], _from_vector(path, content, n_neurons)
+        return None, _from_vector(path, content, n_neurons)
     if not isinstance(content, dict):
         raise UserError(f"{path}: holds a {type(content).__name__}, not samples' neuron ids")
     sample_ids = [_sample_id(path, key) for key in content]
@@ -80,21 +87,34 @@ def read_activations(path: Path, n_neurons: int) -> tuple[list[int], PackedActiv
     return sample_ids, PackedActivations.from_ids(rows, n_neurons)
 
 
-def read_activation_rows(path: Path, n_neurons: int, wanted: Sequence[int]) -> PackedActivations:
-    """Return the activations of the samples `wanted`, in that order.
+@dataclass(frozen=True)
+class Totals:
+    """All samples of a file, whichever were read. counts: (n_neurons,), active in how many."""
+
+    sample_ids: list[int]
+    counts: NDArray[np.int64]
+
+
+def read_activation_rows(
+    path: Path, n_neurons: int, wanted: Sequence[int]
+) -> tuple[PackedActivations, Totals]:
+    """Return the activations of the samples `wanted`, in that order, and all samples' totals.
 
     Of a `.npz` these rows alone are held. Raises `UserError` like `read_activations`, and for a
     sample that the file does not have.
     """
     if path.suffix == ".npz":
-        sample_ids, activations = _read_matrix(path, n_neurons, set(wanted))
+        counts = np.zeros(n_neurons, np.int64)
+        sample_ids, read, activations = _read_matrix_rows(path, n_neurons, set(wanted), counts)
     else:
         sample_ids, activations = read_activations(path, n_neurons)
-    row_of = {sample_id: row for row, sample_id in enumerate(sample_ids)}
+        read, counts = sample_ids, activations.counts()
+    row_of = {sample_id: row for row, sample_id in enumerate(read)}
     missing = [sample_id for sample_id in wanted if sample_id not in row_of]
     if missing:
         raise UserError(f"{path}: has no sample {missing[0]}; the dataset CSV is of another run")
-    return activations.taken(np.array([row_of[sample_id] for sample_id in wanted], np.int64))
+    rows = np.array([row_of[sample_id] for sample_id in wanted], np.int64)
+    return activations.taken(rows), Totals(sample_ids, counts)
 
 
 def _read_json(path: Path) -> Any:
@@ -175,13 +195,25 @@ def _id_array(path: Path, sample_id: int, ids: Any) -> NDArray[np.int64]:
     raise UserError(f"{path}: sample {sample_id} is not a list of neuron ids")
 
 
-def _read_matrix(
-    path: Path, n_neurons: int, wanted: set[int] | None = None
-) -> tuple[list[int], PackedActivations]:
-    """Return (sample ids, activations), only of the samples `wanted` where these are named."""
+def _read_matrix(path: Path, n_neurons: int) -> tuple[list[int], PackedActivations]:
+    sample_ids, _, activations = _read_matrix_rows(path, n_neurons)
+    return sample_ids, activations
+
+
+def _read_matrix_rows(
+    path: Path,
+    n_neurons: int,
+    wanted: set[int] | None = None,
+    counts: NDArray[np.int64] | None = None,
+) -> tuple[list[int], list[int], PackedActivations]:
+    """Return (all sample ids, those read, activations).
+
+    wanted: read these samples alone, None for all. counts: (n_neurons,), to which all samples'
+    active neurons are added.
+    """
     try:
         with zipfile.ZipFile(path) as archive:
-            return _archived_matrix(path, archive, n_neurons, wanted)
+            return _archived_matrix(path, archive, n_neurons, wanted, counts)
     except UserError:
         raise
     except Exception as error:  # a damaged archive raises whatever its parsers happen to raise
@@ -190,8 +222,12 @@ def _read_matrix(
 
 
 def _archived_matrix(
-    path: Path, archive: zipfile.ZipFile, n_neurons: int, wanted: set[int] | None
-) -> tuple[list[int], PackedActivations]:
+    path: Path,
+    archive: zipfile.ZipFile,
+    n_neurons: int,
+    wanted: set[int] | None,
+    counts: NDArray[np.int64] | None,
+) -> tuple[list[int], list[int], PackedActivations]:
     _require_honest_members(path, archive)
     with _open_array(archive, "matrix", np.dtype(bool)) as (shape, _):
         _require_width(path, shape, n_neurons)
@@ -207,10 +243,13 @@ def _archived_matrix(
     bits = np.empty((int(kept.sum()), (n_neurons + 7) // 8), np.uint8)
     first = filled = 0
     for block in _matrix_blocks(archive):
+        if counts is not None:
+            counts += block.sum(axis=0, dtype=np.int64)
         packed = np.packbits(block[kept[first : first + len(block)]], axis=1)
         bits[filled : filled + len(packed)] = packed
         first, filled = first + len(block), filled + len(packed)
-    return sample_ids[kept].tolist(), PackedActivations(bits, n_neurons)
+    activations = PackedActivations(bits, n_neurons)
+    return sample_ids.tolist(), sample_ids[kept].tolist(), activations
 
 
 def _require_honest_members(path: Path, archive: zipfile.ZipFile) -> None:

@@ -39,14 +39,18 @@ def edges_have_weights(path: Path) -> bool:
 
 
 def read_edge_blocks(
-    path: Path, geometry: Geometry, progress: Callable[[int], object] = lambda n_bytes: None
+    path: Path,
+    geometry: Geometry,
+    progress: Callable[[int], object] = lambda n_bytes: None,
+    stated_by: Path | None = None,
 ) -> Iterator[EdgeBlock]:
     """Yield an edge list block by block, in memory that does not grow with the file.
 
     The first line decides whether there are weights. Raises `UserError` naming the first line that
     is not `source target` or `source target weight`, or is no edge from one layer to the next.
     A list in which some neurons have more edges than others, which the writers make none of, is
-    noted on stderr: it may have been cut. progress: told the bytes of each block.
+    noted on stderr: it may have been cut. progress: told the bytes of each block. stated_by: the
+    file that the geometry is from, named beside the list.
     """
     line_number, columns = 1, 0
     n_edges = np.zeros(geometry.n_neurons, np.int64)
@@ -60,7 +64,7 @@ def read_edge_blocks(
                 fields[:, 1].astype(np.int64, copy=False),
                 fields[:, 2] if columns == 3 else None,
             )
-            _check_edges(path, block, geometry, line_number)
+            _check_edges(path, block, geometry, line_number, stated_by)
             line_number += len(fields)
             n_edges += np.bincount(block.sources, minlength=geometry.n_neurons)
             yield block
@@ -134,7 +138,9 @@ def _is_finite_number(field: bytes) -> bool:
     return re.fullmatch(FLOAT, field) is not None and np.isfinite(float(field))
 
 
-def _check_edges(path: Path, block: EdgeBlock, geometry: Geometry, line_number: int) -> None:
+def _check_edges(
+    path: Path, block: EdgeBlock, geometry: Geometry, line_number: int, stated_by: Path | None
+) -> None:
     n_neurons, d_mlp = geometry.n_neurons, geometry.d_mlp
     outside = (np.minimum(block.sources, block.targets) < 0) | (
         np.maximum(block.sources, block.targets) >= n_neurons
@@ -145,5 +151,7 @@ def _check_edges(path: Path, block: EdgeBlock, geometry: Geometry, line_number: 
     row = int(wrong.argmax())
     edge = f"{path}: line {line_number + row}: {block.sources[row]} to {block.targets[row]}"
     if outside[row]:
-        raise UserError(f"{edge}: the model's neurons are 0 to {n_neurons - 1}")
-    raise UserError(f"{edge} does not go from a layer to the next ({d_mlp} neurons a layer)")
+        whose = "the model's neurons" if stated_by is None else f"the neurons of {stated_by}"
+        raise UserError(f"{edge}: {whose} are 0 to {n_neurons - 1}")
+    where = "" if stated_by is None else f" in {stated_by}"
+    raise UserError(f"{edge} does not go from a layer to the next ({d_mlp} neurons a layer{where})")

@@ -3,18 +3,28 @@
     with folder_lock(folder / ".shards"):           # nobody else is in
         ...
 
-The lock is gone when its process ends, however it ends: there is nothing to delete by hand.
+The lock is gone when its process ends, however it ends: there is nothing to delete by hand. A file
+or folder of that name that is a link is refused: it would lock, or make, something elsewhere.
 """
 
+import errno
 import fcntl
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from gelu.artifacts.files import refuse_link
 from gelu.cli import UserError
 
 LOCK = "lock"
+PART_LOCK = "part_{}_of_{}.lock"
+
+
+def is_lock(name: str) -> bool:
+    """Return whether a file of that name is a lock."""
+    return re.fullmatch(r"lock|part_[0-9]+_of_[0-9]+\.lock", name) is not None
 
 
 @contextmanager
@@ -32,11 +42,17 @@ def folder_lock(folder: Path, name: str = LOCK, shared: bool = False) -> Iterato
 
 def _locked(folder: Path, name: str, kind: int) -> int:
     while True:
+        refuse_link(folder)
         folder.mkdir(parents=True, exist_ok=True)
         try:
-            descriptor = os.open(folder / name, os.O_RDWR | os.O_CREAT, 0o666)
+            flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW
+            descriptor = os.open(folder / name, flags, 0o666)
         except FileNotFoundError:  # the run before has just finished and removed the folder
             continue
+        except OSError as error:
+            if error.errno == errno.ELOOP:
+                refuse_link(folder / name)
+            raise
         try:
             fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -55,6 +71,6 @@ def _locked(folder: Path, name: str, kind: int) -> int:
 
 def _is_there(path: Path, descriptor: int) -> bool:
     try:
-        return os.path.samestat(path.stat(), os.fstat(descriptor))
+        return os.path.samestat(path.lstat(), os.fstat(descriptor))
     except FileNotFoundError:
         return False

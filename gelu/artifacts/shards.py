@@ -11,8 +11,11 @@ and a BLAKE2b of these, the batch's number and the run. So a shard that was cut 
 bits, or belongs to another run or batch is noticed.
 """
 
+import errno
 import hashlib
 import os
+import re
+import stat
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -28,6 +31,12 @@ from gelu.records import record_type
 
 DIGEST_BYTES = 32
 BUFFER_BYTES = 1 << 24
+
+
+def is_shard(name: str) -> bool:
+    """Return whether a file of that name is a shard."""
+    return re.fullmatch(r"batch_[0-9]{8,}\.shard", name) is not None
+
 
 Put = Callable[[NDArray[np.int64], int, NDArray[Any]], None]
 
@@ -66,13 +75,13 @@ class Shards:
     def is_whole(self, batch: int, n_rows: int) -> bool:
         """Return whether the batch's shard is there, of this run and undamaged; reads it all."""
         try:
-            with self.path(batch).open("rb") as file:
+            with _open_file(self.path(batch)) as file:
                 checks = self._checks(file, batch, n_rows)
                 return checks is not None and all(
                     checks[row] == zlib.crc32(file.read(self.dtype.itemsize))
                     for row in range(n_rows)
                 )
-        except FileNotFoundError:
+        except (FileNotFoundError, _NoFileError):
             return False
 
     def _checks(self, file: IO[bytes], batch: int, n_rows: int) -> NDArray[np.uint32] | None:
@@ -97,7 +106,7 @@ class Shards:
         Raises `UserError` where they are damaged.
         """
         size, path = self.dtype.itemsize, self.path(batch)
-        with path.open("rb", buffering=0) as file:
+        with _open_file(path) as file:
             data = os.pread(file.fileno(), count * size, first * size)
             checks = os.pread(file.fileno(), 4 * count, n_rows * size + 4 * first)
         whole = len(data) == count * size and len(checks) == 4 * count
@@ -107,6 +116,25 @@ class Shards:
         ):
             raise UserError(f"{path}: damaged on disk; run the command again, it is then made anew")
         return np.frombuffer(data, self.dtype)
+
+
+class _NoFileError(UserError):
+    """What has a shard's name is a link, a folder, or no file that has an end."""
+
+
+def _open_file(path: Path) -> IO[bytes]:
+    try:
+        # Without waiting for whoever may write to a pipe.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise _NoFileError(f"{path}: is a symbolic link, no batch of this run") from None
+        raise
+    file = os.fdopen(descriptor, "rb") if stat.S_ISREG(os.fstat(descriptor).st_mode) else None
+    if file is None:
+        os.close(descriptor)
+        raise _NoFileError(f"{path}: is no file, no batch of this run")
+    return file
 
 
 class _Buffer:

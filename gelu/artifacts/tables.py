@@ -2,19 +2,20 @@
 
 import re
 import warnings
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gelu import safe_json
 from gelu.artifacts.csv_safe import undo_csv_safe
 from gelu.artifacts.files import is_there, read_text
-from gelu.artifacts.writers import ATTRIBUTES, FREQUENCY, Artifacts
+from gelu.artifacts.writers import Artifacts
 from gelu.cli import UserError
 from gelu.csv_records import Record, csv_records, whole_records
-from gelu.models import LARGEST, Geometry, ModelSource, known_geometry, read_geometry
+from gelu.models import LARGEST, Geometry
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -219,7 +220,42 @@ def read_geometry_table(path: Path) -> Geometry:
 
     Raises `UserError` where the rows are not every neuron of every layer, by id.
     """
+    return _listed_geometry(path, _read_csv(path, "a neuron table", ()))
+
+
+def read_counted_neurons(
+    path: Path,
+) -> tuple[Geometry, NDArray[np.int64] | None, NDArray[np.float64] | None]:
+    """Return a frequency table's geometry, counts and frequencies, the latter (n_neurons,).
+
+    None for a column that it does not have. Raises `UserError` as `read_geometry_table` does, and
+    for counts that are no whole numbers and frequencies outside of 0 to 1.
+    """
     table = _read_csv(path, "a neuron table", ())
+    geometry = _listed_geometry(path, table)
+    _require_whole_numbers(path, table, ("activation_count",))
+    name = "activation_frequency"
+    if name in table.columns and not (
+        table[name].dtype.kind in "if" and table[name].between(0, 1).all()
+    ):
+        place, cell = _find_cell(path, name, _is_share)
+        raise UserError(f"{place}: {name} is {cell}; a number from 0 to 1 is needed")
+    counts, shares = (table.get(column) for column in ("activation_count", name))
+    return (
+        geometry,
+        None if counts is None else counts.to_numpy(np.int64),
+        None if shares is None else shares.to_numpy(np.float64),
+    )
+
+
+def _is_share(cell: str) -> bool:
+    try:
+        return 0 <= float(cell) <= 1
+    except ValueError:
+        return False
+
+
+def _listed_geometry(path: Path, table: "pd.DataFrame") -> Geometry:
     _require_columns(path, table, ("layer", "dimension"))
     if len(table) == 0:
         raise UserError(f"{path}: layer and dimension must be whole numbers, in at least one row")
@@ -236,47 +272,6 @@ def read_geometry_table(path: Path) -> Geometry:
             f"{path}: the rows are not every neuron of {n_layer} layers, in order (see row {row})"
         )
     return Geometry(n_layer, 0, d_mlp, 0)
-
-
-def find_geometry(folder: Path, model: str) -> Geometry | None:
-    """Return the geometry that a folder's own neuron tables state, None where it has none.
-
-    Raises `UserError` where two of them disagree.
-    """
-    files = Artifacts(folder, model)
-    tables = [files.path(ending) for ending in (FREQUENCY, ATTRIBUTES)]
-    return agreed_geometry({path: read_geometry_table(path) for path in tables if path.is_file()})
-
-
-def dataset_geometry(folders: Iterable[Path], source: ModelSource) -> Geometry:
-    """Return the geometry of the model that wrote the dataset in these folders.
-
-    Layers and neurons are what the folders' own neuron tables state, else the model's; tokens and
-    positions are the model's where these agree and it is at hand without asking the hub, else 0.
-    Raises `UserError` where tables disagree, or nothing is known.
-    """
-    stated = agreed_geometry({folder: find_geometry(folder, source.name) for folder in folders})
-    if stated is None:
-        return read_geometry(source)
-    known = known_geometry(source)
-    if known and (known.n_layer, known.d_mlp) == (stated.n_layer, stated.d_mlp):
-        return known
-    return Geometry(stated.n_layer, 0, stated.d_mlp, 0, 0)
-
-
-def agreed_geometry(stated: Mapping[Path, Geometry | None]) -> Geometry | None:
-    """Return the geometry that these paths state, None where none states one.
-
-    Raises `UserError` where two of them disagree.
-    """
-    found = [(path, geometry) for path, geometry in stated.items() if geometry]
-    for path, geometry in found[1:]:
-        if geometry != found[0][1]:
-            raise UserError(
-                f"{path}: has {geometry.n_layer} layers of {geometry.d_mlp} neurons, "
-                f"{found[0][0]} has others: they are of two models"
-            )
-    return found[0][1] if found else None
 
 
 def read_document(path: Path) -> dict[str, Any] | None:
