@@ -32,7 +32,8 @@ token_across_prompts  a token's neurons under one prompt and under others.
 token_clusters      samples grouped by k-means in the space of principal components, laid out in
                     the plane by t-SNE.
 Of each family of tests, what passes has a q-value (Benjamini and Hochberg) of --fdr at most. Where
-nothing could pass, whatever the data, that is said, and what would be needed.
+nothing could pass, whatever the data, that is said, and what would be needed. A picture that would
+say nothing is not drawn; the report and the last lines printed say why.
 {m}_analysis_summary.json holds the headline numbers, the tests, and what was skipped and why.
 """
 
@@ -63,7 +64,7 @@ if TYPE_CHECKING:
     from gelu.models import ModelSource
     from gelu.statistics.samples import Samples
 
-PACKAGES = ("matplotlib", "numpy", "pandas", "scikit-learn", "scipy")
+PACKAGES = ("matplotlib", "numpy", "pandas", "scikit-learn", "scipy", "seaborn")
 
 
 def main() -> None:
@@ -245,13 +246,16 @@ def _write(
     inputs: dict[str, Any],
 ) -> None:
     """Write every file, and say which and what was found."""
-    from gelu.analysis_report import analysis_page, analysis_pictures
+    from gelu.analysis_report import analysis_page, analysis_pictures, reasons_not_to_draw
     from gelu.analysis_summary import summarise
-    from gelu.artifacts import write_picture
+    from gelu.artifacts import remove_picture, write_picture
 
     paths = _write_tables(files, analysis)
-    summary = inputs | summarise(samples, settings, analysis)
-    pictures = analysis_pictures(files.model, samples, settings, analysis)
+    not_drawn = reasons_not_to_draw(samples, settings, analysis)
+    for ending in not_drawn:  # an earlier run's would be taken for this one's
+        remove_picture(files.path(ending))
+    summary = inputs | summarise(samples, settings, analysis) | {"not_drawn": not_drawn}
+    pictures = analysis_pictures(files.model, samples, settings, analysis, not_drawn)
     paths += [write_picture(files.path(ending), png) for ending, png in pictures.items()]
     paths.append(files.write_summary(summary))
     page = analysis_page(files.model, samples, settings, analysis, summary, pictures)
@@ -297,6 +301,8 @@ def _print_headline(summary: dict[str, Any]) -> None:
         print(f"{test['what']}: {result}{_limits(test)}")
     for what, why in summary["skipped"].items():
         print(f"not computed: {what}: {why}")
+    for ending, why in summary["not_drawn"].items():
+        print(f"not drawn: {ending}: {why}")
 
 
 def _limits(test: dict[str, Any]) -> str:

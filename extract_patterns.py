@@ -23,7 +23,7 @@ The same search is made in --null_draws permuted data sets, and what it keeps th
 {m}_pattern_neurons.csv  a row for each neuron of each pattern
 {m}_patterns.json        the same with all tokens, prompts and positions that pass, the ten
                          strongest contexts, every test, what was skipped and why
-{m}_patterns.png         the first patterns with their contexts
+{m}_patterns.png         the first patterns with their contexts, where there are any
 """
 
 from importlib.metadata import version
@@ -44,6 +44,7 @@ from gelu.cli import (
 if TYPE_CHECKING:
     from gelu.artifacts import Artifacts
     from gelu.pattern_analysis import PatternAnalysis, PatternSettings
+    from gelu.report import NotDrawn, Picture
 
 PACKAGES = ("matplotlib", "numpy", "pandas", "scipy")
 
@@ -136,26 +137,43 @@ def _describe_inputs(
 
 def _write(files: "Artifacts", analysis: "PatternAnalysis", inputs: dict[str, Any]) -> None:
     from gelu import artifacts
-    from gelu.part2_results import picture_hash
-    from gelu.pattern_report import CAPTION, patterns_page
-    from gelu.plots.figures import png_bytes
-    from gelu.plots.patterns import patterns_figure
-    from gelu.report import Picture
+    from gelu.pattern_report import NO_PATTERN, patterns_page
 
     document = {"inputs": inputs, **analysis.document}
-    png = png_bytes(patterns_figure(files.model, document))
-    document["picture_sha256"] = picture_hash(png)
-    picture = Picture(f"{files.model}_{artifacts.PATTERNS_PICTURE}", png, CAPTION)
+    paths, picture = _write_picture(files, document)
     page = patterns_page(files.model, document, picture)
     paths = [
         artifacts.write_table(files.path(artifacts.PATTERNS), analysis.patterns),
         artifacts.write_table(files.path(artifacts.PATTERN_NEURONS), analysis.neurons),
         artifacts.write_document(files.path(artifacts.PATTERNS_DOCUMENT), document),
-        artifacts.write_picture(files.path(artifacts.PATTERNS_PICTURE), png),
+        *paths,
         files.write_report(page, artifacts.PATTERNS_REPORT),
     ]
     print("\n".join(map(str, paths)))
     _print_headline(document["summary"])
+    if not document["patterns"]:
+        print(f"not drawn: {artifacts.PATTERNS_PICTURE}: {NO_PATTERN}")
+
+
+def _write_picture(
+    files: "Artifacts", document: dict[str, Any]
+) -> "tuple[list[Path], Picture | NotDrawn]":
+    """Draw the patterns and note the picture's hash in the document, or delete an earlier run's
+    picture where there are none."""
+    from gelu import artifacts
+    from gelu.part2_results import picture_hash
+    from gelu.pattern_report import CAPTION, NO_PATTERN
+    from gelu.plots.figures import png_bytes
+    from gelu.plots.patterns import patterns_figure
+    from gelu.report import NotDrawn, Picture
+
+    path = files.path(artifacts.PATTERNS_PICTURE)
+    if not document["patterns"]:
+        artifacts.remove_picture(path)
+        return [], NotDrawn(path.name, NO_PATTERN)
+    png = png_bytes(patterns_figure(files.model, document))
+    document["picture_sha256"] = picture_hash(png)
+    return [artifacts.write_picture(path, png)], Picture(path.name, png, CAPTION)
 
 
 def _print_headline(summary: dict[str, Any]) -> None:

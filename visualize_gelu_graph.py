@@ -9,7 +9,8 @@ Writes to --output_dir:
                               left, then row by row; the lighter, the more samples it is active in
   {m}_gelu_graph.png          --max_nodes neurons as circles, a column a layer, and at most
                               --max_edges edges among them: orange ones push their target up, blue
-                              ones down, thicker ones more. L2.317 is dimension 317 of layer 2
+                              ones down, thicker ones more; both ends of the 12 thickest are named.
+                              L2.317 is dimension 317 of layer 2
   {m}_gelu_graph.graphml and .gexf  those neurons and edges, for Gephi, Cytoscape or networkx
 
 Which neurons are most telling: one that is always or never on tells nothing, so a neuron counts by

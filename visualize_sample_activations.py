@@ -9,7 +9,8 @@ top left, then row by row. --vis_mode
   default            red cells are active (value after GELU > 0), blue ones are not; above them the
                      sample's number, its input text, the completion so far, the token it became,
                      and how many neurons are active in all and in each layer
-  cinematic          white cells on black ones, nothing behind them (transparent), the input text
+  cinematic          white cells on black ones, nothing behind them (transparent), the input text;
+                     a grey line around each layer, so that both show on light and dark pages
   cinematic_no_text  the same without text
 A cell is a whole number of pixels, never less than one: look at the picture at its own size. All
 pictures of one command have the same size, so that they can be flipped through or filmed. A line

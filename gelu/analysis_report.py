@@ -1,83 +1,111 @@
 """The pictures of an analysis, and the page that explains them. Results in, bytes and text out."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Literal
+
+from matplotlib.figure import Figure
 
 from gelu import artifacts
 from gelu.analysis import Analysis, Settings
-from gelu.plots.charts import note_figure
-from gelu.plots.clusters import clusters_figure
+from gelu.plots.clusters import MOST_PROMPT_COLOURS, clusters_figure
 from gelu.plots.figures import png_bytes
 from gelu.plots.neurons import importance_by_layer_figure, top_neurons_figure
 from gelu.plots.positions import position_heatmap_figure
 from gelu.plots.similarities import similarities_figure
 from gelu.plots.tokens import token_specific_figure
-from gelu.report import Picture, Section, Table, report_html
+from gelu.report import NotDrawn, Picture, Section, Table, report_html
 from gelu.statistics.consistent_neurons import Consistency
 from gelu.statistics.samples import Samples
 
 ROWS_SHOWN = 15
 
 
-def analysis_pictures(
-    model: str, samples: Samples, settings: Settings, analysis: Analysis
-) -> dict[str, bytes]:
-    """Return each picture's PNG by the ending of its file's name."""
-    return {
-        **_cluster_pictures(model, samples, analysis),
-        artifacts.TOP_NEURONS_PICTURE: png_bytes(top_neurons_figure(model, analysis.important)),
-        artifacts.IMPORTANCE_BY_LAYER_PICTURE: png_bytes(
-            importance_by_layer_figure(model, analysis.layers)
-        ),
-        artifacts.TOKEN_SPECIFIC_PICTURE: png_bytes(
-            token_specific_figure(model, analysis.tokens.table, settings.fdr)
-        ),
-        artifacts.POSITION_PICTURE: _position_picture(model, samples, analysis),
-        artifacts.SIMILARITIES_PICTURE: _similarities_picture(model, samples, analysis),
-    }
+def reasons_not_to_draw(samples: Samples, settings: Settings, analysis: Analysis) -> dict[str, str]:
+    """Return why a picture would say nothing, by the ending of its file's name, where one would."""
+    reasons = {}
+    if not (analysis.important["kind"] == "selective").any():
+        reasons[artifacts.TOP_NEURONS_PICTURE] = "no neuron is selective"
+    if len(analysis.tokens.table) == 0:
+        reasons[artifacts.TOKEN_SPECIFIC_PICTURE] = (
+            f"no neuron is specific to a token at a false-discovery rate of {settings.fdr:g}"
+        )
+    if analysis.activity is None:
+        reasons[artifacts.POSITION_PICTURE] = samples.skipped["positions"]
+    elif len(analysis.activity.positions) == 1:
+        reasons[artifacts.POSITION_PICTURE] = "all samples have one position"
+    if len(analysis.prompts.within) + len(analysis.prompts.between) == 0:
+        reasons[artifacts.SIMILARITIES_PICTURE] = (
+            "there is only one completion, and nothing to compare it with"
+        )
+    return reasons | _reasons_against_clusters(samples)
 
 
-def _cluster_pictures(model: str, samples: Samples, analysis: Analysis) -> dict[str, bytes]:
-    table = analysis.clusters.table
-    endings = {
-        artifacts.CLUSTERS_PICTURE: "cluster",
-        artifacts.CLUSTERS_BY_PROMPT_PICTURE: "prompt",
-    }
-    if not table["x"].notna().any():
-        figure = png_bytes(note_figure(model, "Token clusters", samples.skipped["clusters"]))
-        return dict.fromkeys(endings, figure)
-    score = analysis.clusters.silhouette
-    note = "" if score is None else f"silhouette {score:.2f}"
-    return {
-        artifacts.CLUSTERS_PICTURE: png_bytes(clusters_figure(model, table, "cluster", note)),
-        artifacts.CLUSTERS_BY_PROMPT_PICTURE: png_bytes(
-            clusters_figure(model, table, "prompt", note)
-        ),
-    }
-
-
-def _position_picture(model: str, samples: Samples, analysis: Analysis) -> bytes:
-    activity = analysis.activity
-    if activity is None:
-        reason = samples.skipped["positions"]
-        return png_bytes(note_figure(model, "Activity by position and layer", reason))
-    figure = position_heatmap_figure(
-        model, activity.positions, activity.frequency, activity.specific
+def _reasons_against_clusters(samples: Samples) -> dict[str, str]:
+    if "clusters" in samples.skipped:
+        both = (artifacts.CLUSTERS_PICTURE, artifacts.CLUSTERS_BY_PROMPT_PICTURE)
+        return dict.fromkeys(both, samples.skipped["clusters"])
+    n_prompts = len(samples.prompt_ids)
+    if 1 < n_prompts <= MOST_PROMPT_COLOURS:
+        return {}
+    reason = (
+        "there is only one prompt"
+        if n_prompts == 1
+        else f"{n_prompts:,} prompts are more than the {MOST_PROMPT_COLOURS} that colours and "
+        "marks can tell apart"
     )
-    return png_bytes(figure)
+    return {artifacts.CLUSTERS_BY_PROMPT_PICTURE: reason}
 
 
-def _similarities_picture(model: str, samples: Samples, analysis: Analysis) -> bytes:
+def analysis_pictures(
+    model: str,
+    samples: Samples,
+    settings: Settings,
+    analysis: Analysis,
+    not_drawn: Mapping[str, str],
+) -> dict[str, bytes]:
+    """Return each picture's PNG by the ending of its file's name.
+
+    not_drawn: of `reasons_not_to_draw`; these are left out.
+    """
+    figures: dict[str, Callable[[], Figure]] = {
+        artifacts.CLUSTERS_PICTURE: partial(_clusters, model, analysis, "cluster"),
+        artifacts.CLUSTERS_BY_PROMPT_PICTURE: partial(_clusters, model, analysis, "prompt"),
+        artifacts.TOP_NEURONS_PICTURE: partial(top_neurons_figure, model, analysis.important),
+        artifacts.IMPORTANCE_BY_LAYER_PICTURE: partial(
+            importance_by_layer_figure, model, analysis.layers, analysis.important
+        ),
+        artifacts.TOKEN_SPECIFIC_PICTURE: partial(
+            token_specific_figure, model, analysis.tokens.table, settings.fdr
+        ),
+        artifacts.POSITION_PICTURE: partial(_positions, model, analysis),
+        artifacts.SIMILARITIES_PICTURE: partial(_similarities, model, samples, analysis),
+    }
+    return {
+        ending: png_bytes(figure()) for ending, figure in figures.items() if ending not in not_drawn
+    }
+
+
+def _clusters(model: str, analysis: Analysis, colour_by: Literal["cluster", "prompt"]) -> Figure:
+    score = analysis.clusters.silhouette
+    note = "" if score is None else f"Silhouette {score:.2f}."
+    return clusters_figure(model, analysis.clusters.table, colour_by, note)
+
+
+def _positions(model: str, analysis: Analysis) -> Figure:
+    activity = analysis.activity
+    assert activity is not None
+    return position_heatmap_figure(model, activity.positions, activity.frequency, activity.specific)
+
+
+def _similarities(model: str, samples: Samples, analysis: Analysis) -> Figure:
     prompts = analysis.prompts
-    if len(prompts.within) + len(prompts.between) == 0:
-        reason = "there is only one completion, and nothing to compare it with"
-        return png_bytes(note_figure(model, "Completions compared", reason))
     texts = dict(zip(samples.prompt_ids.tolist(), samples.prompt_texts(), strict=True))
     p_value = None if prompts.test is None else prompts.test.p_value
-    figure = similarities_figure(
+    return similarities_figure(
         model, prompts.prompts, texts, prompts.within, prompts.between, p_value
     )
-    return png_bytes(figure)
 
 
 def analysis_page(
@@ -88,14 +116,18 @@ def analysis_page(
     summary: Mapping[str, Any],
     pictures: Mapping[str, bytes],
 ) -> str:
-    """Return the report as one HTML page; pictures: of `analysis_pictures`."""
+    """Return the report as one HTML page.
+
+    pictures: of `analysis_pictures`; where one is missing, the summary's `not_drawn` says why.
+    """
+    figures = _Figures(model, pictures, summary["not_drawn"])
     sections = [
-        _important_section(model, analysis, pictures),
-        _token_section(model, settings, analysis, pictures),
-        _position_section(model, settings, analysis, pictures),
-        _prompt_section(model, settings, analysis, pictures),
+        _important_section(analysis, figures),
+        _token_section(settings, analysis, figures),
+        _position_section(settings, analysis, figures),
+        _prompt_section(settings, analysis, figures),
         _across_section(settings, analysis),
-        _cluster_section(model, analysis, pictures),
+        _cluster_section(analysis, figures),
         _method_section(samples, summary),
     ]
     return report_html(f"What the neurons of {model} stand for", _intro(model, summary), sections)
@@ -118,11 +150,23 @@ def _intro(model: str, summary: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def _picture(model: str, pictures: Mapping[str, bytes], ending: str, caption: str) -> Picture:
-    return Picture(f"{model}_{ending}", pictures[ending], caption)
+@dataclass(frozen=True)
+class _Figures:
+    """The pictures by the endings of their files' names, and why others are not there."""
+
+    model: str
+    drawn: Mapping[str, bytes]
+    not_drawn: Mapping[str, str]
+
+    def picture(self, ending: str, caption: str) -> Picture | NotDrawn:
+        """Return the picture with its caption, or what stands in its place."""
+        name = f"{self.model}_{ending}"
+        if ending in self.not_drawn:
+            return NotDrawn(name, self.not_drawn[ending])
+        return Picture(name, self.drawn[ending], caption)
 
 
-def _important_section(model: str, analysis: Analysis, pictures: Mapping[str, bytes]) -> Section:
+def _important_section(analysis: Analysis, figures: _Figures) -> Section:
     columns = ["layer", "dimension", "activation_frequency", "entropy_bits"]
     columns += ["mi_output_bits", "mi_context_bits", "mi_prompt_bits", "mi_position_bits"]
     selective = analysis.important[analysis.important["kind"] == "selective"]
@@ -133,18 +177,14 @@ def _important_section(model: str, analysis: Analysis, pictures: Mapping[str, by
         "gives. A neuron's importance is the largest of the four. It cannot exceed the entropy of "
         "its being active or not, which is 1 bit for a neuron active half of the time.",
         [
-            _picture(
-                model,
-                pictures,
+            figures.picture(
                 artifacts.TOP_NEURONS_PICTURE,
                 "The most important neurons, a row each. A mark further right tells more; the "
                 "entropy is the most that it could tell.",
             ),
-            _picture(
-                model,
-                pictures,
+            figures.picture(
                 artifacts.IMPORTANCE_BY_LAYER_PICTURE,
-                "Each layer's neurons by kind, the share of them that is active in a sample, and "
+                "Each layer's neurons by kind, in what share of the samples they are active, and "
                 "the mean importance of the selective ones.",
             ),
         ],
@@ -153,9 +193,7 @@ def _important_section(model: str, analysis: Analysis, pictures: Mapping[str, by
     )
 
 
-def _token_section(
-    model: str, settings: Settings, analysis: Analysis, pictures: Mapping[str, bytes]
-) -> Section:
+def _token_section(settings: Settings, analysis: Analysis, figures: _Figures) -> Section:
     columns = ["role", "token", "layer", "dimension", "n_token", "n_active", "n_both"]
     columns += ["precision", "recall", "phi", "q_value"]
     best = analysis.tokens.table.drop_duplicates(["role", "token", "token_id"])
@@ -169,12 +207,10 @@ def _token_section(
         f"reported, at most {settings.fdr:.0%} are expected to be wrong, also where tokens and "
         "activity repeat along a text.",
         [
-            _picture(
-                model,
-                pictures,
+            figures.picture(
                 artifacts.TOKEN_SPECIFIC_PICTURE,
-                "A row is a token, a dot one of its three strongest neurons. On the left the "
-                "token being written, on the right the one just read.",
+                "A row is a token, a dot one of its three strongest neurons, for the token being "
+                "written and for the one just read.",
             )
         ],
         [Table("Each token's strongest neuron", best[columns].head(2 * ROWS_SHOWN))],
@@ -182,9 +218,7 @@ def _token_section(
     )
 
 
-def _position_section(
-    model: str, settings: Settings, analysis: Analysis, pictures: Mapping[str, bytes]
-) -> Section:
+def _position_section(settings: Settings, analysis: Analysis, figures: _Figures) -> Section:
     columns = ["layer", "dimension", "mi_bits", "range_start", "range_end"]
     columns += ["frequency_inside", "frequency_outside", "q_value"]
     return Section(
@@ -194,12 +228,10 @@ def _position_section(
         f"often it is active in and out of it. At most {settings.fdr:.0%} are expected to be "
         "wrong.",
         [
-            _picture(
-                model,
-                pictures,
+            figures.picture(
                 artifacts.POSITION_PICTURE,
                 "Each cell is a layer at a position: how many of its neurons are active there, "
-                "and how many of its position-specific neurons cover the position.",
+                "and, where there are any, how many position-specific neurons cover it.",
             )
         ],
         [Table("The most position-specific neurons", analysis.positions.table[columns].head(15))],
@@ -207,9 +239,7 @@ def _position_section(
     )
 
 
-def _prompt_section(
-    model: str, settings: Settings, analysis: Analysis, pictures: Mapping[str, bytes]
-) -> Section:
+def _prompt_section(settings: Settings, analysis: Analysis, figures: _Figures) -> Section:
     columns = ["prompt_idx", "input_text", "layer", "dimension", "n_samples"]
     columns += ["frequency_other_prompts", "token_share_this_prompt", "token_share_other_prompts"]
     columns += ["q_value", "passes"]
@@ -222,12 +252,10 @@ def _prompt_section(
         "equal sets. The p-value is how often completions dealt out to prompts at random would "
         "look as much alike within prompts.",
         [
-            _picture(
-                model,
-                pictures,
+            figures.picture(
                 artifacts.SIMILARITIES_PICTURE,
-                "On the left each prompt with each: brighter is more alike. On the right all "
-                "pairs of completions, of one prompt and of two.",
+                "Each prompt with each, where there are two or more: brighter is more alike, and "
+                "like ones stand together. And all pairs of completions, of one prompt and of two.",
             )
         ],
         [
@@ -282,7 +310,7 @@ def _across_section(settings: Settings, analysis: Analysis) -> Section:
     )
 
 
-def _cluster_section(model: str, analysis: Analysis, pictures: Mapping[str, bytes]) -> Section:
+def _cluster_section(analysis: Analysis, figures: _Figures) -> Section:
     clusters = analysis.clusters
     rows = [
         f"{name.replace('_', ' ')}: adjusted Rand index {scores['adjusted_rand_index']:.2f}, "
@@ -297,16 +325,12 @@ def _cluster_section(model: str, analysis: Analysis, pictures: Mapping[str, byte
         f"are laid out in the plane: {clusters.n_clusters}{silhouette}. A silhouette near 1 means "
         "well separated groups, near 0 a continuum.",
         [
-            _picture(
-                model,
-                pictures,
+            figures.picture(
                 artifacts.CLUSTERS_PICTURE,
                 "Each point is a generated token, its colour the cluster. Only labels that do not "
                 "cover one another are written.",
             ),
-            _picture(
-                model,
-                pictures,
+            figures.picture(
                 artifacts.CLUSTERS_BY_PROMPT_PICTURE,
                 "The same points, coloured by prompt.",
             ),

@@ -10,7 +10,7 @@ from typing import Any
 
 from gelu.html import Html, as_text, element
 from gelu.plots.text import show_spaces
-from gelu.report import Picture, Prepared, bullets, code, picture_html, report_html
+from gelu.report import NotDrawn, Picture, Prepared, bullets, code, picture_html, report_html
 from gelu.splits import ENOUGH_PROMPTS
 
 TITLE = "Neurons that fire together"
@@ -19,6 +19,7 @@ CAPTION = (
     "is beyond its tokens, and the contexts in which it is strongest, the token just read in "
     "colour."
 )
+NO_PATTERN = "no pattern explains more than its tokens do, on prompts it was not found in"
 ROLE_NAMES = {
     "context": "token just read",
     "previous": "the one before it",
@@ -27,7 +28,9 @@ ROLE_NAMES = {
 MOST_TOKENS, MOST_SHOWN = 6, 30
 
 
-def patterns_section(document: Mapping[str, Any], picture: Picture | None = None) -> Prepared:
+def patterns_section(
+    document: Mapping[str, Any], picture: Picture | NotDrawn | None = None
+) -> Prepared:
     """Return the section; document: of `{m}_patterns.json`."""
     patterns = document["patterns"]
     parts = [element("p", text) for text in how_to_read(document)]
@@ -151,7 +154,7 @@ def _one_line(text: str) -> str:
     return show_spaces(f"|{text}|")[1:-1]
 
 
-def patterns_page(model: str, document: Mapping[str, Any], picture: Picture) -> str:
+def patterns_page(model: str, document: Mapping[str, Any], picture: Picture | NotDrawn) -> str:
     """Return a page with the section alone."""
     counts = document["summary"]["counts"]
     intro = [

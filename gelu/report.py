@@ -46,6 +46,14 @@ class Picture:
 
 
 @dataclass(frozen=True)
+class NotDrawn:
+    """A picture that would say nothing, and why; name: its file's."""
+
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True)
 class Table:
     """A table, with what it shows above it."""
 
@@ -59,7 +67,7 @@ class Section:
 
     title: str
     how_to_read: str
-    pictures: Sequence[Picture] = field(default_factory=tuple)
+    pictures: Sequence[Picture | NotDrawn] = field(default_factory=tuple)
     tables: Sequence[Table] = field(default_factory=tuple)
     notes: Sequence[str] = field(default_factory=tuple)
 
@@ -124,8 +132,10 @@ def code(text: object) -> Html:
     return element("code", show_spaces(str(text)))
 
 
-def picture_html(picture: Picture) -> Html:
-    """Return a figure with the picture inside it."""
+def picture_html(picture: Picture | NotDrawn) -> Html:
+    """Return a figure with the picture inside it, or in its place why there is none."""
+    if isinstance(picture, NotDrawn):
+        return element("p", f"Not drawn: {picture.name}: {picture.reason}.")
     data = base64.b64encode(picture.png).decode("ascii")
     return element(
         "figure",

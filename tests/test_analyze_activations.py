@@ -90,6 +90,10 @@ def write_toy(folder: Path, n_prompts: int, n_completions: int, length: int, see
     return folder
 
 
+def pictures_of(folder: Path) -> set[str]:
+    return {path.name.removeprefix(f"{MODEL}_") for path in folder.glob("*.png")}
+
+
 def analyse(folder: Path, output: Path, *arguments: object, activations: str = MATRIX) -> str:
     files = Artifacts(folder, MODEL)
     model = output.parent / MODEL
@@ -244,6 +248,46 @@ def test_what_could_not_pass_is_said_everywhere_with_what_is_needed(
     tests = summary_of(analysed)["tests"]
     assert isinstance(tests, list)
     assert not any(test.get("unattainable") for test in tests)
+
+
+def test_pictures_that_would_say_nothing_are_not_drawn_and_stale_ones_go(tmp_path: Path) -> None:
+    folder = write_toy(tmp_path / "dataset", 20, 2, 6)
+    output = tmp_path / "out"
+    output.mkdir()
+    for ending in PICTURES:
+        (output / f"{MODEL}_{ending}").write_bytes(b"of an earlier run")
+    printed = analyse(folder, output, "--min_token_count", 1000)
+    reasons = {
+        "token_clusters_by_prompt.png": "20 prompts are more than the 12 that colours",
+        "token_specific_neurons.png": "no neuron is specific to a token",
+    }
+    assert pictures_of(output) == PICTURES - set(reasons)
+    for path in output.glob("*.png"):
+        assert path.read_bytes().startswith(b"\x89PNG")
+    not_drawn = summary_of(output)["not_drawn"]
+    assert isinstance(not_drawn, dict) and set(not_drawn) == set(reasons)
+    page = (output / f"{MODEL}_analysis_report.html").read_text(encoding="utf-8")
+    for ending, reason in reasons.items():
+        assert reason in not_drawn[ending]
+        assert f"not drawn: {ending}: {reason}" in printed
+        assert f"Not drawn: {MODEL}_{ending}: {reason}" in page
+
+
+@pytest.mark.parametrize(
+    ("shape", "drawn"),
+    [
+        ((1, 1, 1), {"neuron_importance_by_layer.png"}),
+        ((1, 1, 2), {"position_layer_heatmap.png", "top_neurons.png"}),
+        ((1, 3, 12), PICTURES - {"token_clusters_by_prompt.png", "token_specific_neurons.png"}),
+        ((2, 1, 12), PICTURES - {"token_specific_neurons.png"}),
+    ],
+)
+def test_small_datasets_have_the_pictures_that_say_something(
+    tmp_path: Path, shape: tuple[int, int, int], drawn: set[str]
+) -> None:
+    folder = write_toy(tmp_path / "dataset", *shape)
+    analyse(folder, tmp_path / "out", "--min_token_count", 1000)
+    assert pictures_of(tmp_path / "out") == drawn | {"neuron_importance_by_layer.png"}
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from gelu.cli import (
 from tests.helpers import ROOT, kept_signals, run_script
 
 SCRIPTS = sorted(path.name for path in ROOT.glob("*.py"))
-HEAVY = ("torch", "transformers", "pandas", "numpy", "matplotlib", "networkx", "tqdm")
+HEAVY = ("torch", "transformers", "pandas", "numpy", "matplotlib", "seaborn", "networkx", "tqdm")
 
 
 @pytest.mark.parametrize("script", SCRIPTS)

@@ -230,6 +230,15 @@ def test_the_picture_shows_the_table(n_layer: int) -> None:
     assert png_bytes(figure) == png_bytes(temperature_figure("toy", table, d_mlp=10))
 
 
+def test_a_panel_without_pairs_of_completions_is_not_drawn() -> None:
+    table = synthetic_study(4, [0.2, 0.5])
+    n_axes = len(temperature_figure("toy", table, d_mlp=10).axes)
+    table["mean_jaccard_between_completions"] = np.nan
+    figure = temperature_figure("toy", table, d_mlp=10)
+    assert len(figure.axes) == n_axes - 1
+    assert "No prompt has two completions" in "".join(text.get_text() for text in figure.texts)
+
+
 def test_layers_have_colours_from_dark_to_light_that_differ() -> None:
     for n_layer in (4, 48):
         colours = layer_colours(n_layer)[:, :3]

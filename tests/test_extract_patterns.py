@@ -238,16 +238,24 @@ def test_the_picture_has_its_size(extracted: Path) -> None:
     assert pixels(extracted / f"{MODEL}_patterns.png").shape[1] == 1600
 
 
-def test_shuffled_data_have_no_pattern_and_all_files(data: Planted, tmp_path: Path) -> None:
+def test_shuffled_data_have_no_pattern_and_all_files_but_the_picture(
+    data: Planted, tmp_path: Path
+) -> None:
     rng = np.random.default_rng(0)
     shuffled = rng.permuted(data.active, axis=0)
     folder = write_dataset(tmp_path / "dataset", data, shuffled)
+    (tmp_path / "patterns").mkdir()
+    (tmp_path / "patterns" / f"{MODEL}_patterns.png").write_bytes(b"of an earlier run")
     result = extract(folder, tmp_path / "patterns", "--null_draws", 0)
     assert " 0 kept at" in result.stdout
+    assert "not drawn: patterns.png: no pattern" in result.stdout
     assert len(read(tmp_path / "patterns", "patterns.csv")) == 0
     assert ",".join(read(tmp_path / "patterns", "patterns.csv").columns) == PATTERN_COLUMNS
     assert document_of(tmp_path / "patterns")["patterns"] == []
-    assert len(list((tmp_path / "patterns").iterdir())) == len(ENDINGS)
+    names = {path.name.removeprefix(f"{MODEL}_") for path in (tmp_path / "patterns").iterdir()}
+    assert names == ENDINGS - {"patterns.png"}
+    page = (tmp_path / "patterns" / f"{MODEL}_patterns_report.html").read_text("utf-8")
+    assert "Not drawn: toy_patterns.png: no pattern" in page and "<img" not in page
 
 
 def test_without_optional_columns_it_says_what_it_cannot_compute(

@@ -8,12 +8,21 @@ from typing import Any
 import networkx as nx
 import numpy as np
 import pytest
+from matplotlib.collections import PathCollection
 from PIL import Image
 
 from gelu.artifacts import Artifacts
 from gelu.cli import UserError
 from gelu.plots.figures import png_bytes
-from gelu.plots.graph import COLOURS, SMALL, GraphView, layered_figure, neurons_figure
+from gelu.plots.graph import (
+    COLOURS,
+    MOST_EDGES_NAMED,
+    SMALL,
+    GraphView,
+    _arrange_for_screen,
+    layered_figure,
+    neurons_figure,
+)
 from tests.helpers import run_script, user_error
 from tests.picture_helpers import (
     MODEL,
@@ -204,6 +213,44 @@ def test_titles_and_labels_do_not_overlap(data: Artifacts, n_layer: int) -> None
             (a, b) for i, a in enumerate(boxes) for b in boxes[:i] if a.padded(-3).overlaps(b)
         ]
         assert not overlapping
+
+
+@pytest.mark.parametrize(("n_layer", "each"), [(2, 100), (4, 50), (12, 16), (48, 4)])
+def test_both_ends_of_the_thickest_edges_are_named_beside_them(n_layer: int, each: int) -> None:
+    d_mlp = 7000
+    rng = np.random.default_rng(0)
+    picks = np.stack([rng.choice(d_mlp, each, replace=False) for _ in range(n_layer)])
+    neurons = np.sort((picks + np.arange(n_layer)[:, None] * d_mlp).ravel()).tolist()
+    pairs = {
+        (int(source), int(neurons[(source // d_mlp + 1) * each + rng.integers(each)]))
+        for source in rng.choice(neurons[:-each], 150)
+    }
+    edges = [(*pair, float(rng.normal())) for pair in sorted(pairs)]
+    graph = subgraph(neurons, d_mlp, edges)
+    figure = layered_figure(GraphView("toy", 5, None), graph, n_layer, len(edges))
+    axes = figure.axes[0]
+    png_bytes(figure)
+    labels = {it.get_text(): it.get_window_extent() for it in axes.texts}
+    circles = next(it for it in axes.collections if isinstance(it, PathCollection))
+    places = axes.transData.transform(np.asarray(circles.get_offsets()))
+    radii = np.sqrt(circles.get_sizes()) / 2 * figure.dpi / 72
+    assert MOST_EDGES_NAMED == 12
+    for source, target, _ in sorted(edges, key=lambda edge: -abs(edge[2]))[:12]:
+        for neuron in (source, target):
+            box = labels[f"L{neuron // d_mlp}.{neuron % d_mlp}"]
+            x, y = places[neurons.index(neuron)]
+            away = np.hypot(max(box.x0 - x, 0, x - box.x1), max(box.y0 - y, 0, y - box.y1))
+            assert away < radii[neurons.index(neuron)] + 10
+    boxes = list(labels.values())
+    for number, box in enumerate(boxes):
+        assert not any(box.padded(-3).overlaps(other) for other in boxes[:number])
+
+
+@pytest.mark.parametrize(("n_layer", "rows"), [(12, 3), (24, 4), (36, 4), (48, 6), (7, 2)])
+def test_the_layers_of_the_picture_of_all_lie_in_equal_rows(n_layer: int, rows: int) -> None:
+    layout = _arrange_for_screen(n_layer, 3072, (f"layer {n_layer - 1}", "mean 100.0%"))
+    lengths = layout.row_lengths
+    assert len(lengths) == rows and max(lengths) - min(lengths) <= (n_layer == 7)
 
 
 def test_signs_have_colours_that_the_legend_names(data: Artifacts, tmp_path: Path) -> None:

@@ -17,6 +17,8 @@ from gelu.plots.cells import LINED_CELL, PanelLayout
 from gelu.plots.figures import png_bytes
 from gelu.plots.samples import (
     CELL_COLOURS,
+    CINEMATIC_INK,
+    CINEMATIC_OUTLINE,
     MODES,
     SampleText,
     sample_figure,
@@ -89,12 +91,15 @@ def test_a_cell_stands_where_its_neuron_belongs(tmp_path: Path) -> None:
     write_dataset(tmp_path, active[None])
     draw(tmp_path, tmp_path / "out", vis_mode="cinematic_no_text")
     image = pixels(tmp_path / "out" / "toy_sample_0_activation_cinematic_no_text.png")
+    line = 6  # a quarter of a cell
+    image = image[line:-line, line:-line]
     cell = image.shape[0] // 2  # 5 neurons are 3 columns and 2 rows
     lit = (image == (255, 255, 255, 255)).all(axis=2)
     left, right = lit[:, : 3 * cell], lit[:, -3 * cell :]
     assert left[:cell, cell : 2 * cell].all() and left.sum() == cell * cell
     assert right[cell:, :cell].all() and right.sum() == cell * cell
-    assert (image[cell:, 2 * cell : 3 * cell, 3] == 0).all()  # the cell that no neuron has
+    empty = image[cell:, 2 * cell : 3 * cell]  # the cell that no neuron has, but for the outline
+    assert (empty[line:, line:, 3] == 0).all()
 
 
 def test_the_default_picture_has_a_white_background_blue_and_red_cells(tmp_path: Path) -> None:
@@ -117,17 +122,39 @@ def test_cinematic_pictures_are_transparent_but_for_cells_and_text(
     image = pixels(tmp_path / "out" / f"toy_sample_0_activation_{mode}.png")
     opaque = (image[..., 3] == 255).sum()
     cells = count_colour(image, (0, 0, 0, 255)) + count_colour(image, (255, 255, 255, 255))
+    cells += count_colour(image, CINEMATIC_OUTLINE)
     text = int((image[..., 3] > 0).sum()) - cells
     assert (image[..., 3] == 0).any()
     assert text > 0 if mode == "cinematic" else text == 0 and opaque == cells
 
 
+@pytest.mark.parametrize("shape", [(3, 10), (12, 3072), (48, 6400)])
+@pytest.mark.parametrize("everything", [0, 1])
+def test_cinematic_cells_show_on_light_and_on_dark_pages(
+    tmp_path: Path, shape: tuple[int, int], everything: int
+) -> None:
+    """All that is next to a cell is a cell or the outline, never the page."""
+    active = np.full((1, *shape), bool(everything))
+    layout = sample_layout([TEXT], Geometry(shape[0], 1, shape[1], 0), 1, "cinematic_no_text")
+    path = tmp_path / "picture.png"
+    path.write_bytes(png_bytes(sample_figure("toy", TEXT, active[0], layout)))
+    image = np.pad(pixels(path), ((1, 1), (1, 1), (0, 0)))
+    cell = (image == (255 * everything,) * 3 + (255,)).all(axis=2)
+    page = image[..., 3] == 0
+    assert cell.sum() == active.size * layout.panels.cell**2
+    for axis in (0, 1):
+        for step in (-1, 1):
+            assert not (np.roll(cell, step, axis) & page).any()
+    outline = luminance(CINEMATIC_OUTLINE[0])
+    assert (1 + 0.05) / (outline + 0.05) >= 4.5 and (outline + 0.05) / 0.05 >= 4.5
+
+
+def luminance(level: float) -> float:
+    """Return a grey's relative luminance (WCAG 2)."""
+    return ((level / 255 + 0.055) / 1.055) ** 2.4
+
+
 def test_the_cinematic_text_is_legible_on_light_and_on_dark() -> None:
-    def luminance(level: float) -> float:
-        return ((level / 255 + 0.055) / 1.055) ** 2.4
-
-    from gelu.plots.samples import CINEMATIC_INK
-
     grey = luminance(int(CINEMATIC_INK[1:3], 16))
     assert (1 + 0.05) / (grey + 0.05) >= 4.5 and (grey + 0.05) / 0.05 >= 4.5  # WCAG 2, level AA
 

@@ -276,6 +276,11 @@ def write_picture(path: Path, png: bytes) -> Path:
     return path
 
 
+def remove_picture(path: Path) -> None:
+    """Delete the picture that an earlier run left at `path`, where there is one."""
+    path.unlink(missing_ok=True)
+
+
 def write_graphml(path: Path, graph: "nx.DiGraph[int]") -> Path:
     """Write a networkx graph as GraphML, for Gephi, Cytoscape or `networkx.read_graphml`."""
     import networkx as nx

@@ -20,6 +20,7 @@ from gelu.plots.text import LINE_HEIGHT, text_width
 
 WIDEST, TALLEST = 3200, 2600  # of the panels together, in pixels, unless cells of 1 pixel need more
 LARGEST_CELL = 24
+LEAST_OUTLINE = 2  # pixels
 LINED_CELL = 8  # from this size on, a line of background keeps neighbouring cells apart
 # Title styles from the roomiest to the tightest: (lines, size in pixels).
 TITLE_STYLES = (
@@ -37,6 +38,7 @@ TITLE_STYLES = (
 
 # A layer's title in the parts that can stand below each other: its name, then one or two more.
 Title = tuple[str, ...]
+RGBA = tuple[int, int, int, int]  # 0 to 255
 
 
 def grid_shape(d_mlp: int) -> tuple[int, int]:
@@ -50,7 +52,8 @@ class PanelLayout:
     """Where the panels stand, in pixels. row_lengths: how many layers each row of panels holds.
 
     line: pixels between cells, part of a cell's `cell` pixels. title_lines, title_size: of the
-    titles above the panels, 0 lines for none.
+    titles above the panels, 0 lines for none. outline: pixels around each panel's cells that are
+    kept for a line.
     """
 
     n_layer: int
@@ -62,6 +65,7 @@ class PanelLayout:
     pitch: int
     title_lines: int
     title_size: int
+    outline: int
 
     @property
     def panel_height(self) -> int:
@@ -80,8 +84,11 @@ class PanelLayout:
 
     @property
     def width(self) -> int:
-        """Width of all panels together."""
-        return self.row_lengths[0] * self.pitch - self.gap
+        """Width of all panels together, without the outlines at its sides."""
+        return self._row_width(self.row_lengths[0])
+
+    def _row_width(self, length: int) -> int:
+        return length * self.pitch - self.gap
 
     @property
     def height(self) -> int:
@@ -95,13 +102,17 @@ class PanelLayout:
         return max(self.gap, self.title_size)
 
     def origin(self, layer: int) -> tuple[int, int]:
-        """Return (left, top) of the layer's panel below its title."""
+        """Return (left, top) of the layer's panel below its title.
+
+        A row that holds one panel less than the longest stands in the middle.
+        """
         row, first = 0, 0
         while layer >= first + self.row_lengths[row]:
             first += self.row_lengths[row]
             row += 1
         row_height = self.title_height + self.panel_height + self.row_gap
-        return (layer - first) * self.pitch, row * row_height + self.title_height
+        indent = (self.width - self._row_width(self.row_lengths[row])) // 2
+        return indent + (layer - first) * self.pitch, row * row_height + self.title_height
 
 
 def arrange_panels(
@@ -110,25 +121,27 @@ def arrange_panels(
     figure_rows: int,
     widest_title: Title | None = None,
     lines: bool = True,
+    outlined: bool = False,
 ) -> PanelLayout:
     """Return the layout of `n_layer` panels in `figure_rows` rows (1 to n_layer).
 
     Cells are as large as a picture of a screen's size allows. widest_title: the title that needs
     most room, None for panels without titles. lines: keep large cells apart by a line of
-    background.
+    background. outlined: keep room for a line around each panel's cells.
     """
     lengths = tuple(len(part) for part in np.array_split(np.arange(n_layer), figure_rows))
     rows, columns = grid_shape(d_mlp)
     across, down = lengths[0] * columns, figure_rows * rows
     cell = max(1, min(LARGEST_CELL, int(0.94 * WIDEST) // across, int(0.9 * TALLEST) // down))
     panel = columns * cell
-    gap = max(4, panel // 16)
+    outline = max(LEAST_OUTLINE, cell // 4) if outlined else 0
+    gap = max(4, panel // 16) + 2 * outline
     style = (0, 0)
     if widest_title is not None:
         style = _title_style(widest_title, panel + gap)
         gap = max(gap, _title_width(widest_title, *style) - panel)
     line = 1 if lines and cell >= LINED_CELL else 0
-    return PanelLayout(n_layer, d_mlp, lengths, cell, line, gap, panel + gap, *style)
+    return PanelLayout(n_layer, d_mlp, lengths, cell, line, gap, panel + gap, *style, outline)
 
 
 def _title_style(widest: Title, pitch: int) -> tuple[int, int]:
@@ -154,16 +167,23 @@ def _split(title: Title, lines: int) -> list[str]:
 
 
 def draw_panels(
-    figure: Figure, layout: PanelLayout, colours: NDArray[np.uint8], left: int, top: int
+    figure: Figure,
+    layout: PanelLayout,
+    colours: NDArray[np.uint8],
+    left: int,
+    top: int,
+    outline: RGBA = (0, 0, 0, 0),
 ) -> None:
     """Put every neuron's cell on the figure, the panels' corner at left, top.
 
-    colours: (n_layer, d_mlp, 4) uint8 RGBA. Where no neuron is, the background stays.
+    colours: (n_layer, d_mlp, 4) uint8 RGBA. Where no neuron is, the background stays. outline: the
+    colour of the line around the cells, where the layout has one.
     """
+    width = layout.outline
     for layer in range(layout.n_layer):
         panel_left, panel_top = layout.origin(layer)
-        image = panel_image(colours[layer], layout.cell, layout.line)
-        place_image(figure, image, left + panel_left, top + panel_top)
+        image = outlined(panel_image(colours[layer], layout.cell, layout.line), width, outline)
+        place_image(figure, image, left + panel_left - width, top + panel_top - width)
 
 
 def panel_image(colours: NDArray[np.uint8], cell: int, line: int) -> NDArray[np.uint8]:
@@ -180,6 +200,21 @@ def panel_image(colours: NDArray[np.uint8], cell: int, line: int) -> NDArray[np.
         image[offset::cell] = 0
         image[:, offset::cell] = 0
     return image
+
+
+def outlined(image: NDArray[np.uint8], width: int, colour: RGBA) -> NDArray[np.uint8]:
+    """Return an RGBA image with a line of `width` pixels around all that is opaque in it.
+
+    The result is `width` pixels larger on each side.
+    """
+    padded = np.pad(image, ((width, width), (width, width), (0, 0)))
+    opaque = padded[..., 3] > 0
+    near = opaque
+    for axis in (0, 1):  # the padding keeps what is rolled over the border empty
+        shifted = [np.roll(near, shift, axis) for shift in range(-width, width + 1)]
+        near = np.logical_or.reduce(shifted)
+    padded[near & ~opaque] = colour
+    return padded
 
 
 def draw_titles(

@@ -98,28 +98,3 @@ def write(
         annotation_clip=False,
         **options,
     )
-
-
-def say_nothing(axes: Axes, text: str) -> None:
-    """Write across empty axes why they are."""
-    axes.set_xticks([])
-    axes.set_yticks([])
-    axes.text(
-        0.5,
-        0.5,
-        text,
-        transform=axes.transAxes,
-        ha="center",
-        va="center",
-        fontsize=points(SUBTITLE),
-        color=FAINT_INK,
-    )
-
-
-def note_figure(model: str, title: str, reason: str) -> Figure:
-    """Return a card that says what could not be drawn, and why."""
-    with chart(f"{model}: {title}", "Not drawn.", 300) as figure:
-        lines = fit_lines(drawable(reason), WIDTH - 2 * MARGIN, HEADING, 4)
-        for row, line in enumerate(lines):
-            draw_line(figure, MARGIN, 170 + row * HEADING * LINE_HEIGHT, line, HEADING)
-    return figure

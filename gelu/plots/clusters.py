@@ -16,7 +16,9 @@ from gelu.plots.text import drawable, shorten, show_spaces, text_width
 HEIGHT, SIDE, PLANE_HEIGHT = 1250, 330, 1050
 LABEL = 15
 LABEL_ROOM, LABEL_GAP = 120, 4
+AWAY, POINT_RADIUS = 7, 4  # of a label's beginning from its point; of a point
 MOST_IN_LEGEND = 20
+MOST_PROMPT_COLOURS = 12  # each colour with two marks
 
 
 def clusters_figure(
@@ -62,7 +64,8 @@ def _draw_points(axes: Axes, table: pd.DataFrame, groups: NDArray[np.int64]) -> 
 def label_points(axes: Axes, places: NDArray[np.float64], texts: list[str]) -> list[str]:
     """Write each text beside its point where there is room; return those written.
 
-    places: (n, 2). Points that stand apart come first, since in a crowd a label says little.
+    places: (n, 2). A label covers neither another one nor any point. Points that stand apart come
+    first, since in a crowd a label says little.
     """
     pixels = axes.transData.transform(places)
     bounds = axes.get_window_extent()
@@ -70,18 +73,26 @@ def label_points(axes: Axes, places: NDArray[np.float64], texts: list[str]) -> l
     written = []
     for index in _farthest_first(pixels):
         text = shorten(drawable(show_spaces(texts[index])), LABEL_ROOM, LABEL)
-        left, middle = pixels[index] + (7, 0)
+        left, middle = pixels[index] + (AWAY, 0)
         box = np.array(
             [left, middle - LABEL / 2, left + text_width(text, LABEL), middle + LABEL / 2]
-        ) + np.array([-LABEL_GAP, -LABEL_GAP, LABEL_GAP, LABEL_GAP])
-        if box[2] > bounds.x1 or box[1] < bounds.y0 or box[3] > bounds.y1 or _covers(box, taken):
+        )
+        if box[2] > bounds.x1 or box[1] < bounds.y0 or box[3] > bounds.y1:
             continue
-        taken = np.vstack([taken, box])
+        near = box + np.array([-1, -1, 1, 1]) * LABEL_GAP
+        if _covers(near, taken) or _covers_points(box, pixels):
+            continue
+        taken = np.vstack([taken, near])
         halo = [withStroke(linewidth=2.5, foreground="white")]
         x, y = places[index]
-        write(axes, float(x), float(y), text, (7, 0), LABEL, path_effects=halo)
+        write(axes, float(x), float(y), text, (AWAY, 0), LABEL, path_effects=halo)
         written.append(text)
     return written
+
+
+def _covers_points(box: NDArray[np.float64], pixels: NDArray[np.float64]) -> bool:
+    low, high = box[:2] - POINT_RADIUS, box[2:] + POINT_RADIUS
+    return bool(((pixels > low) & (pixels < high)).all(axis=1).any())
 
 
 def _covers(box: NDArray[np.float64], taken: NDArray[np.float64]) -> bool:

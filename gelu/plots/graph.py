@@ -7,7 +7,6 @@ Sizes are in pixels, y downwards.
 """
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -38,7 +37,10 @@ HEADING, TEXT, SMALL = 44, 30, 26
 HEADER = 170
 NARROWEST = 1600
 WANTED_PROPORTIONS = 1.5
+MOST_OFF = math.log(2)  # how far a picture's proportions may be off for rows of equal length
 MOST_LABELS = 36
+MOST_EDGES_NAMED = 12
+LABEL_SIZES = (22, 18, 15)  # in pixels, the next where none of the places beside a circle is free
 
 
 @dataclass(frozen=True)
@@ -98,11 +100,17 @@ def _layer_title(layer: int, values: NDArray[np.float64], is_frequency: bool) ->
 
 
 def _arrange_for_screen(n_layer: int, d_mlp: int, widest_title: tuple[str, ...]) -> PanelLayout:
+    """Return the layout of the wanted proportions, rows of equal length before others."""
     layouts = [
         arrange_panels(n_layer, d_mlp, rows, widest_title, lines=False)
         for rows in range(1, n_layer + 1)
     ]
-    return min(layouts, key=lambda it: abs(math.log(it.width / it.height / WANTED_PROPORTIONS)))
+
+    def misfit(layout: PanelLayout) -> tuple[bool, bool, float]:
+        off = abs(math.log(layout.width / layout.height / WANTED_PROPORTIONS))
+        return off > MOST_OFF, len(set(layout.row_lengths)) > 1, off
+
+    return min(layouts, key=misfit)
 
 
 def _draw_neurons_text(
@@ -298,30 +306,74 @@ def _draw_labels(
     radii: NDArray[np.float64],
     width: float,
 ) -> None:
-    """Name each layer's most telling neurons, as many as find a free place beside their circle."""
-    size = 22
-    table = subgraph.neurons
+    """Name both ends of the thickest edges, then each layer's most telling neurons.
+
+    A name stands beside its circle where there is a free place; up to `MOST_LABELS` in all.
+    """
     taken: list[Box] = list(zip(x - radii, y - radii, x + radii, y + radii, strict=True))
     n_circles = len(taken)
-    ranks = table.groupby("layer")["bits"].rank(method="first", ascending=False)
-    for row in np.lexsort((-table["bits"], ranks)).tolist():
+    ends = _thickest_ends(subgraph)
+    names = neuron_names(subgraph)
+    for row, at_left in ({**ends, **dict.fromkeys(_most_telling(subgraph), False), **ends}).items():
         if len(taken) - n_circles == MOST_LABELS:
             return
-        text = f"L{table['layer'].iloc[row]}.{table['dimension'].iloc[row]}"
-        for box in _label_places(x[row], y[row], radii[row], text_width(text, size), size):
-            if box[0] > 0 and box[2] < width and not any(_overlap(box, other) for other in taken):
-                taken.append(box)
-                _draw_label(axes, box, text, size)
+        # Small letters are for what has to be named.
+        for size in LABEL_SIZES if row in ends else LABEL_SIZES[:1]:
+            room = (x[row], y[row], radii[row], text_width(names[row], size), size)
+            places = [
+                box
+                for box in _label_places(*room, at_left)
+                if box[0] > 0 and box[2] < width and not any(_overlap(box, it) for it in taken)
+            ]
+            if places:
+                taken.append(places[0])
+                _draw_label(axes, places[0], names[row], size)
                 break
 
 
-def _label_places(x: float, y: float, radius: float, width: float, size: float) -> Iterator[Box]:
-    """Yield the places beside a circle: right, left, below, above."""
+def neuron_names(subgraph: Subgraph) -> list[str]:
+    """Return the drawn neurons' names, such as L3.499, in the order of their rows."""
+    columns = (subgraph.neurons[name].tolist() for name in ("layer", "dimension"))
+    return [f"L{layer}.{dimension}" for layer, dimension in zip(*columns, strict=True)]
+
+
+def _thickest_ends(subgraph: Subgraph) -> dict[int, bool]:
+    """Return the rows of the thickest edges' ends, the thickest first; True: name it at the left.
+
+    A source's name stands at the left, a target's at the right, where the edge itself is not.
+    Without weights all edges are alike and none is the thickest.
+    """
+    if not subgraph.weighted:
+        return {}
+    ids = subgraph.neurons["neuron_id"].to_numpy()
+    strength = subgraph.edges["weight"].abs().to_numpy()
+    thickest = subgraph.edges.iloc[np.argsort(-strength, kind="stable")[:MOST_EDGES_NAMED]]
+    ends: dict[int, bool] = {}
+    for source, target in zip(thickest["source"], thickest["target"], strict=True):
+        ends.setdefault(int(np.searchsorted(ids, source)), True)
+        ends.setdefault(int(np.searchsorted(ids, target)), False)
+    return ends
+
+
+def _most_telling(subgraph: Subgraph) -> list[int]:
+    """Return all rows: each layer's most telling neuron, then each layer's second, and so on."""
+    table = subgraph.neurons
+    ranks = table.groupby("layer")["bits"].rank(method="first", ascending=False)
+    return [int(row) for row in np.lexsort((-table["bits"], ranks))]
+
+
+def _label_places(
+    x: float, y: float, radius: float, width: float, size: float, at_left: bool
+) -> list[Box]:
+    """Return the places beside a circle: right and left of it (the left first if so wished), below
+    and above, and at its corners."""
     away = radius + 4
-    yield x + away, y - size / 2, x + away + width, y + size / 2
-    yield x - away - width, y - size / 2, x - away, y + size / 2
-    yield x - width / 2, y + away, x + width / 2, y + away + size
-    yield x - width / 2, y - away - size, x + width / 2, y - away
+    right = (x + away, y - size / 2, x + away + width, y + size / 2)
+    left = (x - away - width, y - size / 2, x - away, y + size / 2)
+    rows = ((y + away, y + away + size), (y - away - size, y - away))
+    columns = ((x - width / 2, x + width / 2), (x, x + width), (x - width, x))
+    around = [(low, top, high, bottom) for low, high in columns for top, bottom in rows]
+    return [*((left, right) if at_left else (right, left)), *around]
 
 
 def _overlap(a: Box, b: Box) -> bool:

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -18,10 +19,9 @@ from gelu.plots.charts import (
     chart,
     label_rows,
     name_axes,
-    note_figure,
     write,
 )
-from gelu.plots.figures import points
+from gelu.plots.figures import INK, points
 
 MOST_NEURONS = 30
 ROW = 34
@@ -39,11 +39,12 @@ KINDS = {
 
 
 def top_neurons_figure(model: str, table: pd.DataFrame) -> Figure:
-    """Return the picture of the most important neurons of an important_neurons table."""
+    """Return the picture of the most important neurons of an important_neurons table.
+
+    One of its neurons at least is selective.
+    """
     top = table[table["kind"] == "selective"].head(MOST_NEURONS)
     title = f"{model}: the most telling neurons"
-    if len(top) == 0:
-        return note_figure(model, "The most telling neurons", "No neuron is selective.")
     subtitle = (
         "What a neuron's being active tells about each token, in bits beyond chance; the grey bar "
         "is the most it could tell. The percentage is the share of samples in which it is active."
@@ -55,7 +56,14 @@ def top_neurons_figure(model: str, table: pd.DataFrame) -> Figure:
         axes.barh(rows, top["entropy_bits"], color="#ededed", height=0.8)
         for column, (_, colour, marker) in INFORMATION.items():
             axes.plot(
-                top[column], rows, marker, color=colour, markersize=points(13), alpha=0.9, mew=0
+                top[column],
+                rows,
+                marker,
+                color=colour,
+                markersize=points(13),
+                alpha=0.9,
+                mew=0,
+                clip_on=False,
             )
         axes.set_ylim(len(top) - 0.5, -0.5)
         axes.set_xlim(0, max(1e-9, top["entropy_bits"].max()) * 1.02)
@@ -82,30 +90,54 @@ def top_neurons_figure(model: str, table: pd.DataFrame) -> Figure:
     return figure
 
 
-def importance_by_layer_figure(model: str, layers: pd.DataFrame) -> Figure:
-    """Return the picture of a layer table: kinds of neurons, mean activity, mean importance."""
+def importance_by_layer_figure(model: str, layers: pd.DataFrame, important: pd.DataFrame) -> Figure:
+    """Return the picture of each layer: kinds of neurons, how often they are active, importance.
+
+    layers: a layer table; important: an important_neurons table. Where no neuron is selective,
+    there is no panel of their importance.
+    """
     subtitle = (
-        "Left: neurons that are active for some samples, all, or none. Middle: the share of a "
-        "layer's neurons that is active in a sample. Right: how much a selective neuron tells."
+        "Left: neurons active for some samples, all, or none. Middle: in how many samples neurons "
+        "are active; the box holds half of the layer's neurons, the whiskers 90 %; the line is the "
+        "median, the diamond the mean."
     )
+    headings = ["Neurons by kind", "How often neurons are active"]
+    if selective := layers["mean_importance_bits"].notna().any():
+        headings.append("Mean importance of selective ones")
+        subtitle += " Right: how much a selective one tells."
     width, height = 390, 480
     with chart(f"{model}: layer by layer", subtitle, TOP + height + 170) as figure:
         panels = [
             add_axes(figure, MARGIN + 80 + index * 510, TOP + 50, width, height, heading)
-            for index, heading in enumerate(
-                ("Neurons by kind", "Mean activity", "Mean importance of selective ones")
-            )
+            for index, heading in enumerate(headings)
         ]
         _draw_kinds(panels[0], layers)
-        panels[1].plot(layers["layer"], 100 * layers["mean_activity"], "o-", color=COLOURS[0])
-        panels[2].plot(layers["layer"], layers["mean_importance_bits"], "o-", color=COLOURS[0])
-        units = ("neurons", "% of the layer's neurons", "bits")
-        for axes, unit in zip(panels, units, strict=True):
+        _draw_frequencies(panels[1], important)
+        if selective:
+            panels[2].plot(layers["layer"], layers["mean_importance_bits"], "o-", color=COLOURS[0])
+        units = ("neurons", "% of the samples", "bits")
+        for axes, unit in zip(panels, units, strict=False):
             axes.grid(axis="y", color=GRID)
             axes.set_ylim(bottom=0)
             axes.xaxis.set_major_locator(MaxNLocator(12, integer=True))
             name_axes(axes, "layer", unit)
     return figure
+
+
+def _draw_frequencies(axes: Axes, important: pd.DataFrame) -> None:
+    sns.boxplot(
+        x=important["layer"],
+        y=100 * important["activation_frequency"],
+        native_scale=True,
+        whis=(5, 95),
+        showfliers=False,
+        showmeans=True,
+        color=COLOURS[4],
+        linecolor=INK,
+        linewidth=1,
+        meanprops={"marker": "D", "mfc": COLOURS[5], "mec": INK, "ms": points(9)},
+        ax=axes,
+    )
 
 
 def _draw_kinds(axes: Axes, layers: pd.DataFrame) -> None:
@@ -129,9 +161,10 @@ def _draw_kinds(axes: Axes, layers: pd.DataFrame) -> None:
                         f"{count:,}",
                         ha="center",
                         size=14,
-                        color="white",
+                        color="white" if column == "n_selective" else INK,
                     )
         below += layers[column].to_numpy()
+    axes.set_ylim(0, 1.05 * total)
     axes.legend(
         loc="upper center",
         bbox_to_anchor=(0.5, -0.12),

@@ -1,5 +1,7 @@
 """How much of the next token the active neurons hold. Tables in, figures out."""
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -18,7 +20,6 @@ from gelu.plots.charts import (
     chart,
     label_rows,
     name_axes,
-    say_nothing,
     write,
 )
 from gelu.plots.figures import FAINT_INK, points
@@ -48,20 +49,29 @@ def next_token_figure(model: str, scores: pd.DataFrame, direct: pd.DataFrame | N
     top = TOP + 60
     left_height = ROW * len(whole)
     second = top + left_height + 170
-    height = second + 360 + 110
+    marks = _marks(scores)
+    panels: dict[str, Callable[[Axes], None]] = {}
+    if len(layers):
+        panels["Layers"] = partial(_layers, layers=layers, scores=scores, marks=marks)
+    else:
+        subtitle += " There is one layer."
+    if len(best):
+        panels["The best k neurons"] = partial(_best, best=best, scores=scores, marks=marks)
+    else:
+        subtitle += " There are ten neurons or fewer."
+    if direct is not None and "correlation" in direct.columns:
+        panels["Readout and direct path"] = partial(_direct, direct=direct)
+    else:
+        subtitle += " The direct path needs the model's weights."
+    height = second + 360 + 110 if panels else second - 60
     with chart(f"{model}: the next token from its neurons", subtitle, height) as figure:
         left, width = MARGIN + LABEL_ROOM, 420
         _bits(add_axes(figure, left, top, width, left_height, "Surprise"), whole)
         right = left + width + GAP
         axes = add_axes(figure, right, top, 1550 - right, left_height, "Right at the first guess")
         _hits(axes, whole)
-        marks = _marks(scores)
-        axes = add_axes(figure, MARGIN + 80, second, 400, 360, "Layers")
-        _layers(axes, layers, scores, marks)
-        axes = add_axes(figure, MARGIN + 80 + 510, second, 400, 360, "The best k neurons")
-        _best(axes, best, scores, marks)
-        axes = add_axes(figure, MARGIN + 80 + 1020, second, 400, 360, "Readout and direct path")
-        _direct(axes, direct)
+        for number, (heading, draw) in enumerate(panels.items()):
+            draw(add_axes(figure, MARGIN + 80 + 510 * number, second, 400, 360, heading))
     return figure
 
 
@@ -115,9 +125,6 @@ def _errors(rows: pd.DataFrame, measure: str, axis: str = "xerr") -> dict[str, A
 def _layers(
     axes: Axes, layers: pd.DataFrame, scores: pd.DataFrame, marks: dict[str, float]
 ) -> None:
-    if len(layers) == 0:
-        say_nothing(axes, "There is one layer.")
-        return
     alone = layers[layers["neurons"].str.startswith("layer ")]
     number = alone["neurons"].str.removeprefix("layer ").astype(int).to_numpy()
     whole = scores[(scores["predictor"] == "linear") & (scores["neurons"] == "all")]
@@ -142,9 +149,6 @@ def _layers(
 
 
 def _best(axes: Axes, best: pd.DataFrame, scores: pd.DataFrame, marks: dict[str, float]) -> None:
-    if len(best) == 0:
-        say_nothing(axes, "There are ten neurons or fewer.")
-        return
     whole = scores[(scores["predictor"] == "linear") & (scores["neurons"] == "all")]
     rows = pd.concat([best, whole]).sort_values("n_neurons")
     axes.errorbar(
@@ -189,10 +193,7 @@ def _finish(axes: Axes, marks: dict[str, float]) -> None:
     )
 
 
-def _direct(axes: Axes, direct: pd.DataFrame | None) -> None:
-    if direct is None or "correlation" not in direct.columns:
-        say_nothing(axes, "Needs the model's weights.")
-        return
+def _direct(axes: Axes, direct: pd.DataFrame) -> None:
     rows = direct.dropna(subset=["correlation"])
     x = rows["layer"].to_numpy(float)
     axes.bar(x, rows["correlation"].to_numpy(float), 0.6, color=COLOURS[0], label="as they are")

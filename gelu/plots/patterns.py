@@ -17,7 +17,6 @@ from gelu.plots.charts import (
     add_axes,
     chart,
     name_axes,
-    note_figure,
     write,
 )
 from gelu.plots.figures import FAINT_INK, INK, draw_line, points
@@ -34,11 +33,11 @@ ROLE_NAMES = {"previous": "before", "context": "read", "output": "written"}
 
 
 def patterns_figure(model: str, document: Mapping[str, Any]) -> Figure:
-    """Return the picture of a patterns document, the first patterns a row each."""
+    """Return the picture of a patterns document, the first patterns a row each.
+
+    The document has one pattern at least.
+    """
     patterns = document["patterns"][:MOST_PATTERNS]
-    if not patterns:
-        reason = "No pattern explains more than its tokens do, on prompts it was not found in."
-        return note_figure(model, "Neurons that fire together", reason)
     total = len(document["patterns"])
     subtitle = (
         f"The first {len(patterns)} of {total} patterns, the most surprising first. A pattern is "

@@ -1,20 +1,17 @@
 """Layers by positions: how active, and how many position-specific neurons."""
 
-from typing import Any
-
 import numpy as np
-from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, MaxNLocator
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from gelu.plots.charts import MARGIN, TEXT, TOP, WIDTH, add_axes, chart, name_axes, write
-from gelu.plots.figures import FAINT_INK, points
+from gelu.plots.charts import MARGIN, TOP, WIDTH, add_axes, chart, name_axes
+from gelu.plots.heat_maps import draw_heat_map
 
-LAYER_HEIGHT, LEAST_HEIGHT, MOST_HEIGHT = 60, 260, 700
+LAYER_HEIGHT, LEAST_HEIGHT, MOST_HEIGHT, BELOW = 60, 180, 700, 150
 PANEL_WIDTH = WIDTH - 2 * MARGIN - 200
-EMPTY = "#f2f2f2"
+MOST_POSITIONS_NAMED, MOST_LAYERS_NAMED = 16, 13
 
 
 def position_heatmap_figure(
@@ -23,61 +20,37 @@ def position_heatmap_figure(
     frequency: NDArray[np.float64],
     specific: NDArray[np.int64],
 ) -> Figure:
-    """Return both maps; positions: (P,); frequency: (n_layer, P), the mean share of a layer's
-    neurons active there; specific: (n_layer, P), position-specific neurons that cover it."""
-    n_layer = len(frequency)
-    height = int(np.clip(LAYER_HEIGHT * n_layer, LEAST_HEIGHT, MOST_HEIGHT))
-    subtitle = (
-        "A column is a position in the text, counted from 0; the token at it was just read. Grey: "
-        "no sample has that position."
-    )
-    total = TOP + 2 * (height + 150)
-    with chart(f"{model}: activity by position and layer", subtitle, total) as figure:
-        top = TOP + 40
-        axes = add_axes(figure, MARGIN + 70, top, PANEL_WIDTH, height, "How active the layer is")
-        _draw(figure, axes, positions, 100 * frequency, "% of the layer's neurons", "viridis")
-        top += height + 150
+    """Return the maps; positions: (P,); frequency: (n_layer, P), the mean share of a layer's
+    neurons active there; specific: (n_layer, P), position-specific neurons that cover it. Where
+    there are none, the map of these is left out."""
+    height = int(np.clip(LAYER_HEIGHT * len(frequency), LEAST_HEIGHT, MOST_HEIGHT))
+    maps = [("How active the layer is", 100 * frequency, "% of the layer's neurons", "viridis")]
+    subtitle = "A column is a position in the text, counted from 0; the token at it was just read."
+    if len(positions) <= positions[-1] - positions[0]:
+        subtitle += " Grey: no sample has that position."
+    if specific.any():
         heading = "Position-specific neurons whose range covers the position"
-        axes = add_axes(figure, MARGIN + 70, top, PANEL_WIDTH, height, heading)
-        _draw(figure, axes, positions, specific.astype(float), "neurons", "cividis")
-        if not specific.any():
-            middle = (positions[0] + positions[-1]) / 2
-            write(axes, middle, (n_layer - 1) / 2, "No neuron passes.", ha="center", color="white")
+        maps.append((heading, specific.astype(float), "neurons", "cividis"))
+    else:
+        subtitle += " No neuron is specific to a position."
+    total = TOP + len(maps) * (height + BELOW)
+    with chart(f"{model}: activity by position and layer", subtitle, total) as figure:
+        for number, (heading, values, unit, colours) in enumerate(maps):
+            top = TOP + 40 + number * (height + BELOW)
+            axes = add_axes(figure, MARGIN + 70, top, PANEL_WIDTH, height, heading)
+            grid = np.full((len(values), int(positions[-1] - positions[0]) + 1), np.nan)
+            grid[:, positions - positions[0]] = values
+            draw_heat_map(figure, axes, grid, unit, cmap=colours, vmin=0)
+            _name_cells(axes, len(values), int(positions[0]), int(positions[-1]))
     return figure
 
 
-def _draw(
-    figure: Figure,
-    axes: Axes,
-    positions: NDArray[np.int64],
-    values: NDArray[np.float64],
-    unit: str,
-    colours: str,
-) -> None:
-    first, last = int(positions[0]), int(positions[-1])
-    grid = np.full((len(values), last - first + 1), np.nan)
-    grid[:, positions - first] = values
-    image = axes.imshow(
-        grid,
-        aspect="auto",
-        interpolation="nearest",
-        cmap=colormaps[colours].with_extremes(bad=EMPTY),
-        extent=(first - 0.5, last + 0.5, len(values) - 0.5, -0.5),
-        vmin=0,
-        vmax=max(float(np.nanmax(grid)), 1e-9 if unit != "neurons" else 1),
-    )
-    axes.xaxis.set_major_locator(MaxNLocator(16, integer=True))
-    axes.yaxis.set_major_locator(MaxNLocator(13, integer=True))
+def _name_cells(axes: Axes, n_layer: int, first: int, last: int) -> None:
+    for axis, low, high, most in (
+        (axes.xaxis, first, last, MOST_POSITIONS_NAMED),
+        (axes.yaxis, 0, n_layer - 1, MOST_LAYERS_NAMED),
+    ):
+        ticks = map(int, MaxNLocator(most, integer=True).tick_values(low, high))
+        named = [tick for tick in ticks if low <= tick <= high]
+        axis.set_ticks([tick - low + 0.5 for tick in named], [str(tick) for tick in named])
     name_axes(axes, "absolute position", "layer")
-    _draw_key(figure, axes, image, unit)
-
-
-def _draw_key(figure: Figure, axes: Axes, image: Any, unit: str) -> None:
-    box = axes.get_position()
-    key = figure.add_axes((box.x1 + 0.015, box.y0, 0.012, box.height))
-    bar = figure.colorbar(image, cax=key)
-    bar.outline.set_visible(False)
-    key.tick_params(labelsize=points(TEXT))
-    key.yaxis.set_major_locator(MaxNLocator(6, integer=unit == "neurons"))
-    key.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    key.set_ylabel(unit, fontsize=points(TEXT), color=FAINT_INK)

@@ -18,7 +18,6 @@ from gelu.plots.charts import (
     bars_note,
     chart,
     name_axes,
-    say_nothing,
     write,
 )
 from gelu.plots.figures import FAINT_INK, points
@@ -70,8 +69,9 @@ def activation_prediction_figure(
         axes = add_axes(figure, right, top, *size, "Are active neurons ranked first?")
         _scores(axes, by_layer)
         _kinds(add_axes(figure, LEFT, second, *size, "What decides the neurons"), neurons)
-        axes = add_axes(figure, right, second, *size, "Is 30 % predicted active 30 % of the time?")
-        _calibration(axes, reliability)
+        if len(reliability):
+            heading = "Is 30 % predicted active 30 % of the time?"
+            _calibration(add_axes(figure, right, second, *size, heading), reliability)
     return figure
 
 
@@ -145,9 +145,6 @@ def _kinds(axes: Axes, neurons: pd.DataFrame) -> None:
 
 def _calibration(axes: Axes, reliability: pd.DataFrame) -> None:
     axes.plot([0, 1], [0, 1], color=FAINT_INK, lw=1, ls="--")
-    if len(reliability) == 0:
-        say_nothing(axes, "No predictions.")
-        return
     for number, predictor in enumerate(SHOWN):
         if predictor == "base_rate":
             continue

@@ -13,21 +13,31 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from gelu.models import Geometry
-from gelu.plots.cells import PanelLayout, arrange_panels, count_title, draw_panels, draw_titles
+from gelu.plots.cells import (
+    RGBA,
+    PanelLayout,
+    arrange_panels,
+    count_title,
+    draw_panels,
+    draw_titles,
+)
 from gelu.plots.figures import FAINT_INK, INK, TRANSPARENT, draw_line, new_figure
 from gelu.plots.text import LINE_HEIGHT, drawable, fit_lines, text_width
 
 DEFAULT, CINEMATIC, CINEMATIC_NO_TEXT = "default", "cinematic", "cinematic_no_text"
 MODES = (DEFAULT, CINEMATIC, CINEMATIC_NO_TEXT)
 
-# (not active, active), RGBA.
-CELL_COLOURS = {
+# (not active, active).
+CELL_COLOURS: dict[str, tuple[RGBA, RGBA]] = {
     DEFAULT: ((118, 166, 226, 255), (214, 20, 28, 255)),
     CINEMATIC: ((0, 0, 0, 255), (255, 255, 255, 255)),
     CINEMATIC_NO_TEXT: ((0, 0, 0, 255), (255, 255, 255, 255)),
 }
-# The grey whose contrast is 4.5 to 1 or more against white as well as against black.
+# The grey whose contrast is 4.5 to 1 or more against white as well as against black: of the text,
+# and of a line around each layer, without which white cells at its border are lost on a light page
+# and the black ones on a dark page.
 CINEMATIC_INK = "#767676"
+CINEMATIC_OUTLINE: RGBA = (118, 118, 118, 255)
 NARROWEST = 1600
 MARGIN = 40
 MAX_LINES = {DEFAULT: 8, CINEMATIC: 4}
@@ -77,7 +87,7 @@ class SampleLayout:
     def panels_top(self) -> int:
         """Distance from the picture's top to the panels' titles."""
         if self.mode == CINEMATIC_NO_TEXT:
-            return 0
+            return self.margin
         heading = 2.1 * self.line_height if self.mode == DEFAULT else 0
         blocks = sum(self.block_lines) * self.line_height + len(self.block_lines) * self.block_gap
         return math.ceil(MARGIN + heading + blocks + self.text_size / 2)
@@ -90,7 +100,7 @@ class SampleLayout:
     @property
     def margin(self) -> int:
         """Space around everything."""
-        return 0 if self.mode == CINEMATIC_NO_TEXT else MARGIN
+        return self.panels.outline if self.mode == CINEMATIC_NO_TEXT else MARGIN
 
     @property
     def height(self) -> int:
@@ -107,9 +117,11 @@ def sample_layout(
     # Lines between the cells would let a light background shine through the black.
     n_layer, d_mlp = geometry.n_layer, geometry.d_mlp
     widest_title = count_title(n_layer - 1, d_mlp, d_mlp) if default else None
-    panels = arrange_panels(n_layer, d_mlp, figure_rows, widest_title, lines=default)
+    panels = arrange_panels(
+        n_layer, d_mlp, figure_rows, widest_title, lines=default, outlined=not default
+    )
     if mode == CINEMATIC_NO_TEXT:
-        return SampleLayout(mode, panels, panels.width, 0, ())
+        return SampleLayout(mode, panels, panels.width + 2 * panels.outline, 0, ())
     width = max(NARROWEST, panels.width + 2 * MARGIN)
     size = min(40, max(24, width // (84 if default else 64)))
     layout = SampleLayout(mode, panels, width, size, ())
@@ -138,7 +150,7 @@ def sample_figure(
     figure = new_figure(layout.width, layout.height, background)
     colours = np.array(CELL_COLOURS[layout.mode], np.uint8)[active.astype(np.uint8)]
     left = (layout.width - layout.panels.width) // 2
-    draw_panels(figure, layout.panels, colours, left, layout.panels_top)
+    draw_panels(figure, layout.panels, colours, left, layout.panels_top, CINEMATIC_OUTLINE)
     if layout.mode == DEFAULT:
         _draw_heading(figure, model, text, active, layout)
         counts = active.sum(axis=1).tolist()

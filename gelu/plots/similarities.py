@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
-from matplotlib import colormaps
+import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
@@ -15,18 +15,22 @@ from gelu.plots.charts import (
     MARGIN,
     TEXT,
     TOP,
+    WIDTH,
     add_axes,
     chart,
     label_rows,
     name_axes,
-    say_nothing,
 )
-from gelu.plots.figures import FAINT_INK, points
+from gelu.plots.figures import points
+from gelu.plots.heat_maps import draw_heat_map
 from gelu.plots.text import drawable
+from gelu.statistics.similarity import cluster_order
 
-SQUARE, LABEL_ROOM, MOST_LABELS = 600, 230, 32
+ROW, LEAST_SIDE, MOST_SIDE = 24, 600, 1000  # of the matrix, in pixels
+LABEL_ROOM, KEY_ROOM = 300, 120
+HISTOGRAM_HEIGHT, NARROWEST_HISTOGRAM = 400, 300
+MOST_WRITTEN = 8  # prompts up to which the cells' values are written into them
 BINS = 30
-EMPTY = "#f2f2f2"
 
 
 def similarities_figure(
@@ -39,67 +43,96 @@ def similarities_figure(
 ) -> Figure:
     """Return the prompts' mean similarities, and all pairs of completions as two histograms.
 
-    texts: each prompt's; within, between: the Jaccard indices of pairs; p_value: of the permutation
-    test, None where there was none.
+    texts: each prompt's; within, between: the Jaccard indices of pairs, one pair at least; p_value:
+    of the permutation test, None where there was none. Like prompts stand together (see
+    `cluster_order`). One prompt alone has no matrix.
     """
+    prompts, grid = similarity_matrix(prompt_similarities)
+    several = len(prompts) > 1
+    side = int(np.clip(ROW * len(prompts), LEAST_SIDE, MOST_SIDE)) if several else 0
+    left = MARGIN + LABEL_ROOM + side + KEY_ROOM + 70 if several else MARGIN + 70
+    beside = WIDTH - MARGIN - left >= NARROWEST_HISTOGRAM
+    top = TOP + 50
+    if beside:
+        place = (left, top, min(WIDTH - MARGIN - left, 800), side or HISTOGRAM_HEIGHT)
+    else:
+        place = (MARGIN + LABEL_ROOM, top + side + 140, side, HISTOGRAM_HEIGHT)
     verdict = "" if p_value is None else f" Permutation test over completions: p = {p_value:.2g}."
+    order = " Like prompts stand together." if several else ""
+    if several and np.isnan(grid.diagonal()).any():
+        order += " Grey: the prompt has one completion."
     subtitle = (
         "The Jaccard index of two completions: of the neurons active in either, the share active "
-        f"in both. Higher is more alike.{verdict}"
+        f"in both. Higher is more alike.{order}{verdict}"
     )
-    with chart(f"{model}: completions compared", subtitle, TOP + SQUARE + 150) as figure:
-        left = MARGIN + LABEL_ROOM + 20
-        axes = add_axes(figure, left, TOP + 50, SQUARE, SQUARE, "Prompts, mean over pairs")
-        _draw_matrix(figure, axes, prompt_similarities, texts)
-        left += SQUARE + 190
-        axes = add_axes(figure, left, TOP + 50, 430, SQUARE, "Pairs of completions")
-        _draw_histograms(axes, within, between)
+    title = f"{model}: completions compared"
+    with chart(title, subtitle, int(place[1] + place[3]) + 100) as figure:
+        if several:
+            where = (MARGIN + LABEL_ROOM, top, side, side)
+            axes = add_axes(figure, *where, "Prompts, mean over pairs")
+            _draw_matrix(figure, axes, prompts, grid, texts, side)
+        _draw_histograms(add_axes(figure, *place, "Pairs of completions"), within, between)
     return figure
 
 
-def _draw_matrix(figure: Figure, axes: Axes, table: pd.DataFrame, texts: Mapping[int, str]) -> None:
+def similarity_matrix(table: pd.DataFrame) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Return (prompts (P,), mean Jaccard indices (P, P)), like prompts next to one another.
+
+    table: prompt_a, prompt_b, mean_jaccard, each pair once; NaN where a prompt has one completion.
+    """
     prompts = np.unique(table[["prompt_a", "prompt_b"]].to_numpy())
-    place = {prompt: index for index, prompt in enumerate(prompts.tolist())}
     grid = np.full((len(prompts), len(prompts)), np.nan)
-    rows = table["prompt_a"].map(place).to_numpy()
-    columns = table["prompt_b"].map(place).to_numpy()
+    rows, columns = (np.searchsorted(prompts, table[name]) for name in ("prompt_a", "prompt_b"))
     grid[rows, columns] = grid[columns, rows] = table["mean_jaccard"].to_numpy(float)
-    colours = colormaps["viridis"].with_extremes(bad=EMPTY)
-    image = axes.imshow(grid, cmap=colours, interpolation="nearest")
-    step = max(1, -(-len(prompts) // MOST_LABELS))
-    shown = range(0, len(prompts), step)
-    names = [f"{prompts[row]} {drawable(texts[int(prompts[row])])}".strip() for row in shown]
-    label_rows(axes, shown, names, LABEL_ROOM)
-    axes.set_xticks(list(shown), [str(prompts[row]) for row in shown])
+    order = cluster_order(grid)
+    return prompts[order], grid[np.ix_(order, order)]
+
+
+def _draw_matrix(
+    figure: Figure,
+    axes: Axes,
+    prompts: NDArray[np.int64],
+    grid: NDArray[np.float64],
+    texts: Mapping[int, str],
+    side: int,
+) -> None:
+    annotated = {"annot": len(prompts) <= MOST_WRITTEN, "fmt": ".2f"}
+    sizes = {"annot_kws": {"size": points(TEXT)}}
+    draw_heat_map(figure, axes, grid, "mean Jaccard index", **annotated, **sizes)
+    step = -(-len(prompts) * (TEXT + 4) // side)  # as many names as there is room for
+    shown = list(range(0, len(prompts), step))
+    named = prompts[shown].tolist()
+    names = [f"{prompt} {drawable(texts[prompt])}".strip() for prompt in named]
+    places = [row + 0.5 for row in shown]
+    label_rows(axes, places, names, LABEL_ROOM - 20)
+    axes.set_xticks(places, [str(prompt) for prompt in named])
     axes.tick_params(axis="x", rotation=90 if len(shown) > 12 else 0)
-    name_axes(axes, "prompt")
-    if np.isfinite(grid).any():
-        box = axes.get_position()
-        key = figure.add_axes((box.x1 + 0.01, box.y0, 0.012, box.height))
-        figure.colorbar(image, cax=key).outline.set_visible(False)
-        key.tick_params(labelsize=points(TEXT))
-        key.set_ylabel("mean Jaccard index", fontsize=points(TEXT), color=FAINT_INK)
+    name_axes(axes, "prompt" if step == 1 else f"prompt (one in {step} is named)")
 
 
 def _draw_histograms(axes: Axes, within: NDArray[np.float64], between: NDArray[np.float64]) -> None:
-    groups = [("of two prompts", between, COLOURS[1]), ("of one prompt", within, COLOURS[0])]
-    values = np.concatenate([within, between])
-    if len(values) == 0:
-        say_nothing(axes, "No pair of completions.")
-        return
-    low, high = float(values.min()), float(values.max())
-    spread = max(high - low, 0.02)
-    edges = np.linspace(low - 0.05 * spread, low + 1.05 * spread, BINS + 1)
-    for name, group, colour in groups:
-        if len(group) == 0:
-            continue
-        label = f"{name}: {len(group):,} pairs,\nmedian {np.median(group):.2f}"
-        weights = np.full(len(group), 100 / len(group))
-        options = {"bins": edges, "weights": weights, "color": colour}
-        axes.hist(group, histtype="stepfilled", alpha=0.35, **options)  # type: ignore[arg-type]
-        axes.hist(group, histtype="step", lw=2, label=label, **options)  # type: ignore[arg-type]
+    groups = [
+        (f"{what}: {len(values):,} pairs,\nmedian {np.median(values):.2f}", values, colour)
+        for what, values, colour in (
+            ("of two prompts", between, COLOURS[1]),
+            ("of one prompt", within, COLOURS[0]),
+        )
+        if len(values)
+    ]
+    names, values, colours = zip(*groups, strict=True)
+    codes = np.repeat(np.arange(len(groups)), [len(part) for part in values])
+    sns.histplot(
+        x=np.concatenate(values),
+        hue=pd.Categorical.from_codes(codes, pd.Index(list(names))),
+        palette=list(colours),
+        bins=BINS,
+        stat="percent",
+        common_norm=False,
+        element="step",
+        alpha=0.35,
+        ax=axes,
+    )
+    sns.move_legend(axes, "upper right", frameon=False, fontsize=points(TEXT), title=None)
     axes.grid(axis="y", color=GRID)
-    top = axes.get_ylim()[1]
-    axes.set_ylim(0, top * 1.3)
-    axes.legend(frameon=False, fontsize=points(TEXT), loc="upper right")
+    axes.set_ylim(0, axes.get_ylim()[1] * 1.3)
     name_axes(axes, "Jaccard index", "% of the pairs")

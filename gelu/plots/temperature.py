@@ -76,12 +76,14 @@ HOW_TO_READ = (
     "Each dot is a temperature; each coloured line a layer. The dashed black line is the whole "
     "model, its bars one standard deviation over the tokens.",
     "Vertical axes show the range of the values and need not begin at 0.",
-    "Jaccard index: of the neurons active in either of two completions of one prompt, the share "
-    "active in both. 1: the same neurons.",
     f"Log-probability of the tokens drawn: 0 is certainty, {MINUS}1 is like drawing tokens of "
     f"37 % each, {MINUS}2 of 14 %, {MINUS}3 of 5 %. At temperature 0 it is 0 by definition.",
 )
-NO_PAIRS = "No prompt has two completions."
+JACCARD_MEANS = (
+    "Jaccard index: of the neurons active in either of two completions of one prompt, the share "
+    "active in both. 1: the same neurons."
+)
+NO_PAIRS = "No prompt has two completions, so none are compared."
 
 
 def temperature_figure(model: str, study: pd.DataFrame, d_mlp: int) -> Figure:
@@ -95,12 +97,14 @@ def temperature_figure(model: str, study: pd.DataFrame, d_mlp: int) -> Figure:
         share = 100 / d_mlp
         _draw_layer_panel(figure, ACTIVE, study, share, study["std_active"])
         _draw_layer_panel(figure, DISTINCT, study, share)
-        _draw_layer_panel(figure, JACCARD, study, None)
+        no_pairs = study[JACCARD.column].isna().all()
+        if not no_pairs:
+            _draw_layer_panel(figure, JACCARD, study, None)
         whole = study[study["layer"] == ALL_LAYERS]
         for panel in (TOKENS, LOGPROB):
             axes = _new_panel(figure, panel, temperatures, whole[panel.column])
             _plot(axes, temperatures, whole[panel.column], INK, 2.4)
-        _draw_key(figure, n_layer)
+        _draw_key(figure, n_layer, NO_PAIRS if no_pairs else JACCARD_MEANS)
         figure.draw_without_rendering()
     return figure
 
@@ -143,10 +147,6 @@ def _draw_layer_panel(
     values = study[panel.column].to_numpy(np.float64) * factor
     spread = np.zeros(len(study)) if deviations is None else deviations.to_numpy() * factor * is_all
     axes = _new_panel(figure, panel, temperatures, [*(values - spread), *(values + spread)])
-    if np.isnan(values).all():
-        style_of_note: dict[str, Any] = {"color": INK, "backgroundcolor": "white", "ha": "center"}
-        axes.text(0.5, 0.5, NO_PAIRS, transform=axes.transAxes, size=points(TEXT), **style_of_note)
-        return
     width = 2.4 if n_layer <= FEW_LAYERS else 1.2
     by_layer = values[~is_all].reshape(len(temperatures), n_layer)
     for layer, colour in enumerate(layer_colours(n_layer)):
@@ -229,8 +229,11 @@ def _number(value: float) -> str:
     return f"{value:,.6g}".replace("-", MINUS)
 
 
-def _draw_key(figure: Figure, n_layer: int) -> None:
-    """Draw which colour is which layer, and how to read the picture, where a sixth panel would."""
+def _draw_key(figure: Figure, n_layer: int, of_pairs: str) -> None:
+    """Draw which colour is which layer, and how to read the picture, where a sixth panel would.
+
+    of_pairs: the paragraph on pairs of completions.
+    """
     left, top = PANEL_LEFTS[2] - 70, PANEL_TOPS[1]
     draw_line(figure, left, top - 1.2 * TEXT, "Layers, and how to read it", HEADING, weight="bold")
     bar = _add_axes(figure, left + 58, top, 36, PANEL_HEIGHT)
@@ -241,7 +244,7 @@ def _draw_key(figure: Figure, n_layer: int) -> None:
     bar.set_ylabel("layer", fontsize=points(TEXT), color=FAINT_INK)
     text_left = left + 125
     baseline = top + float(TEXT)
-    for paragraph in HOW_TO_READ:
+    for paragraph in (*HOW_TO_READ[:2], of_pairs, *HOW_TO_READ[2:]):
         for line in wrap(paragraph, WIDTH - MARGIN - text_left, TEXT):
             draw_line(figure, text_left, baseline, line, TEXT)
             baseline += TEXT * LINE_HEIGHT
