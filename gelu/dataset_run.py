@@ -185,13 +185,13 @@ def read_inputs(input_csv: Path, model_type: str) -> Inputs:
 def make_ready(inputs: Inputs, options: Options) -> Ready:
     """Pick the device and hash the files; the weights themselves are loaded when needed."""
     from gelu.artifacts import file_hash
-    from gelu.models import model_weight_files, pick_device
+    from gelu.models import pick_device, weights_hash
 
     return Ready(
         inputs,
         pick_device(options.device),
         options.dtype,
-        file_hash(*model_weight_files(inputs.source)),
+        weights_hash(inputs.source),
         file_hash(inputs.input_csv),
     )
 

@@ -11,10 +11,10 @@ must cost nothing.
 
 import re
 import zipfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
-from functools import cache
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,10 +31,12 @@ SHIPPED_FOLDER = Path(__file__).resolve().parent.parent / "models" / SHIPPED_MOD
 OFFLINE_ADVICE = f"--model_type {SHIPPED_MODEL} or a local folder works offline"
 
 # Weights are read from safetensors; a PyTorch pickle only where a repository has nothing else.
-SAFE_WEIGHTS = ("model.safetensors", "model.safetensors.index.json", "model-*.safetensors")
-PICKLED_WEIGHTS = ("pytorch_model.bin", "pytorch_model.bin.index.json", "pytorch_model-*.bin")
-TOKENIZER_FILES = ("tokenizer.json", "vocab.json", "merges.txt")
-CONFIG_FILES = ("config.json",)
+WEIGHTS = (
+    ("model.safetensors", "model.safetensors.index.json"),
+    ("pytorch_model.bin", "pytorch_model.bin.index.json"),
+)
+TOKENIZERS = (("tokenizer.json",), ("vocab.json", "merges.txt"))
+CONFIG = "config.json"
 END_OF_TEXT = "<|endoftext|>"
 # File systems allow 255; what is added for each file, and while it is written, takes up to 80.
 LONGEST_NAME = 160
@@ -76,6 +78,23 @@ class ModelSource:
     name: str
     folder: Path | None
     hub_id: str | None
+
+    @property
+    def shown(self) -> str:
+        """What a user knows the model by."""
+        return self.hub_id or self.name
+
+    def place(self, file: str) -> str:
+        """Return what a user knows one of its files by: no path in the hub's cache has a name."""
+        return (
+            f"--model_type {self.hub_id}: {file}"
+            if self.folder is None
+            else str(self.folder / file)
+        )
+
+
+# Returns for each of some names where this file lies, None for one that is not there.
+Find = Callable[[Sequence[str]], list[Path | None]]
 
 
 def artifact_name(text: str) -> str:
@@ -125,7 +144,7 @@ def read_geometry(source: ModelSource) -> Geometry:
     """Return the neurons' geometry without weights: from the table of sizes or `config.json`."""
     if source.hub_id in HUB_GEOMETRIES:
         return HUB_GEOMETRIES[source.hub_id]
-    return geometry_from_config(_read_config(_fetch(source, CONFIG_FILES)))
+    return geometry_from_config(_read_config(source), source.place(CONFIG))
 
 
 def known_geometry(source: ModelSource) -> Geometry | None:
@@ -138,112 +157,146 @@ def known_geometry(source: ModelSource) -> Geometry | None:
         return None
 
 
-def geometry_from_config(config: dict[str, Any]) -> Geometry:
-    """Return the geometry that a GPT-2 `config.json` states; d_mlp is `n_inner` or 4 x `n_embd`."""
-    n_embd = _config_int(config, "n_embd", "hidden_size", default=768)
-    d_mlp = n_embd * 4 if config.get("n_inner") is None else _config_int(config, "n_inner")
-    n_layer = _config_int(config, "n_layer", "num_hidden_layers", default=12)
-    n_positions = _config_int(config, "n_positions", "max_position_embeddings", default=1024)
-    vocab_size = _config_int(config, "vocab_size", default=50257)
+def geometry_from_config(config: dict[str, Any], place: str = CONFIG) -> Geometry:
+    """Return the geometry that a GPT-2 `config.json` states; d_mlp is `n_inner` or 4 x `n_embd`.
+
+    Raises `UserError` that names `place` for numbers that no GPT-2 has.
+    """
+    number = partial(_config_int, config, place)
+    n_embd = number("n_embd", "hidden_size", default=768)
+    d_mlp = n_embd * 4 if config.get("n_inner") is None else number("n_inner")
+    n_layer = number("n_layer", "num_hidden_layers", default=12)
+    n_positions = number("n_positions", "max_position_embeddings", default=1024)
+    vocab_size = number("vocab_size", default=50257)
     if n_layer * d_mlp > LARGEST_N_NEURONS:
-        raise UserError(f"config.json: {n_layer * d_mlp:,} neurons; their ids have 32 bits")
+        raise UserError(f"{place}: {n_layer * d_mlp:,} neurons; their ids have 32 bits")
     return Geometry(n_layer, n_embd, d_mlp, n_positions, vocab_size)
 
 
-def _config_int(config: dict[str, Any], *names: str, default: int | None = None) -> int:
+def _config_int(config: dict[str, Any], place: str, *names: str, default: int | None = None) -> int:
     value = next((config[name] for name in names if config.get(name) is not None), default)
     if not isinstance(value, int) or isinstance(value, bool) or value < 1:
         raise UserError(
-            f"config.json: {names[0]} is {ascii(value)[:SHOWN]}, a whole number of 1 or more needed"
+            f"{place}: {names[0]} is {ascii(value)[:SHOWN]}, a whole number of 1 or more needed"
         )
     largest = LARGEST.get(names[0], LARGEST_WIDTH)
     if value > largest:
-        raise UserError(
-            f"config.json: {names[0]} is {ascii(value)[:SHOWN]}; {largest:,} is the most"
-        )
+        raise UserError(f"{place}: {names[0]} is {ascii(value)[:SHOWN]}; {largest:,} is the most")
     return value
 
 
-def _read_config(folder: Path) -> dict[str, Any]:
-    path = folder / "config.json"
-    if not path.is_file():
-        raise UserError(f"--model_type {folder.name}: no config.json in this folder")
+def _read_config(source: ModelSource) -> dict[str, Any]:
+    files = _found(source, lambda find: _all_of(find, [CONFIG]))
+    place = source.place(CONFIG)
+    if not files:
+        where = "folder" if source.hub_id is None else "repository"
+        raise UserError(
+            f"--model_type {source.shown}: no {CONFIG} in this {where}, so it is no model that can "
+            "be read here"
+        )
     try:
-        config = safe_json.parse(path.read_text(encoding="utf-8"))
+        config = safe_json.parse(files[0].read_text(encoding="utf-8"))
     except ValueError as error:
-        raise UserError(f"{path}: not a JSON file ({error})") from None
+        raise UserError(f"{place}: not a JSON file ({error}){_removal(source)}") from None
     if not isinstance(config, dict) or config.get("model_type") != "gpt2":
         kind = config.get("model_type") if isinstance(config, dict) else None
         raise UserError(
-            f"{path}: model_type is {ascii(kind)[:SHOWN]}; only GPT-2 architectures have these "
+            f"{place}: model_type is {ascii(kind)[:SHOWN]}; only GPT-2 architectures have these "
             "hooks"
         )
     return config
 
 
-@cache  # each look-up of a hub model asks the hub
-def _fetch(source: ModelSource, patterns: tuple[str, ...]) -> Path:
-    """Return a local folder that holds the source's files of these patterns."""
+def _found(source: ModelSource, choose: Callable[[Find], list[Path]]) -> list[Path]:
+    """Return the files that `choose` finds in the source's folder, or in its repository."""
     if source.folder is not None:
-        return source.folder
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.utils import disable_progress_bars
+        return choose(partial(_in_folder, source.folder))
+    from gelu.hub import cached, fetch
+    from gelu.hub_failures import HubError
 
     assert source.hub_id is not None
-    disable_progress_bars()
     try:
-        return Path(snapshot_download(source.hub_id, allow_patterns=list(patterns)))
-    except (OSError, ValueError) as error:  # unreachable, unknown, gated, or no valid id
-        reason = str(error).strip().split("\n")[0]
-        raise UserError(
-            f"--model_type {source.hub_id}: tried the hub and the local cache for model "
-            f"'{source.hub_id}' ({type(error).__name__}: {reason}); {OFFLINE_ADVICE}"
-        ) from None
+        return choose(partial(fetch, source.hub_id, advice=OFFLINE_ADVICE))
+    except HubError:  # the second choice may lie in the cache, put there by another program
+        files = choose(partial(cached, source.hub_id))
+        if not files:
+            raise
+        return files
 
 
-def _fetch_weights(source: ModelSource) -> Path:
-    """Return a folder with config and weights; `UserError` where there are no weights."""
-    folder = _fetch(source, CONFIG_FILES + SAFE_WEIGHTS)
-    if not weight_files(folder):
-        folder = _fetch(source, CONFIG_FILES + PICKLED_WEIGHTS)
-    if not weight_files(folder):
-        raise UserError(f"--model_type {source.name}: no weights found; {OFFLINE_ADVICE}")
-    return folder
+def _in_folder(folder: Path, names: Sequence[str]) -> list[Path | None]:
+    paths = [folder / name for name in names]
+    return [path if path.is_file() else None for path in paths]
 
 
-def weight_files(folder: Path) -> list[Path]:
-    """Return the files that hold a model's weights: safetensors where there are any.
-
-    One file, or the files that an index names, by name. Raises `UserError` for an index that names
-    a file that is not beside it.
-    """
-    for whole, index, _ in (SAFE_WEIGHTS, PICKLED_WEIGHTS):
-        if (folder / whole).is_file():
-            return [folder / whole]
-        if (folder / index).is_file():
-            return _indexed_files(folder / index)
-    return []
-
-
-def _indexed_files(index: Path) -> list[Path]:
-    try:
-        content = safe_json.parse(index.read_text(encoding="utf-8"))
-        names = sorted(set(content["weight_map"].values()))
-        files = [index.parent / Path(name).name for name in names]
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise UserError(f"{index}: not an index of weights ({error!r})") from None
-    for name, file in zip(names, files, strict=True):
-        if name != file.name or not file.is_file():
-            raise UserError(f"{index}: names {name!r}, which is not a file beside it")
-    return files
+def _all_of(find: Find, names: Sequence[str]) -> list[Path]:
+    """Return where the files lie, nothing where one of them is missing."""
+    files = [path for path in find(names) if path is not None]
+    return files if len(files) == len(names) else []
 
 
 def model_weight_files(source: ModelSource) -> list[Path]:
     """Return the files that hold the source's weights, fetched from the hub if need be.
 
-    The SHA-256 of a single safetensors file is the digest that the hub shows for it.
+    One file, or the files that an index names, by name; safetensors where there are any. Raises
+    `UserError` where there are none, and for an index that names a file that is not beside it.
     """
-    return weight_files(_fetch_weights(source))
+    files = _found(source, partial(_weight_files, source))
+    if not files:
+        raise UserError(f"--model_type {source.shown}: no weights found; {OFFLINE_ADVICE}")
+    return files
+
+
+def _weight_files(source: ModelSource, find: Find) -> list[Path]:
+    for whole, index in WEIGHTS:
+        if files := _all_of(find, [whole]) or _all_of(find, [index]):
+            return files if files[0].name == whole else _indexed_files(source, files[0], find)
+    return []
+
+
+def _indexed_files(source: ModelSource, index: Path, find: Find) -> list[Path]:
+    place, ending = source.place(index.name), index.name.split(".")[1]
+    try:
+        content = safe_json.parse(index.read_text(encoding="utf-8"))
+        names = sorted(set(content["weight_map"].values()))
+        strange = [name for name in names if not re.fullmatch(rf"[\w-][\w.-]*\.{ending}", name)]
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise UserError(f"{place}: not an index of weights ({error!r})") from None
+    files = [] if strange else find(names)
+    missing = strange or [name for name, path in zip(names, files, strict=True) if path is None]
+    if missing:
+        raise UserError(f"{place}: names {missing[0]!r}, which is not a file beside it")
+    return [path for path in files if path is not None]
+
+
+def weights_hash(source: ModelSource) -> str:
+    """Return the SHA-256 of the source's weights, one file after another.
+
+    Of a single file it is the digest that the hub shows for it; `UserError` where a file of the
+    cache no longer has it.
+    """
+    from gelu.artifacts import file_hash
+
+    files = model_weight_files(source)
+    digest = file_hash(*files)
+    if source.hub_id is not None and len(files) == 1:
+        from gelu.hub import stated_sha256
+
+        if stated_sha256(files[0]) not in (None, digest):
+            raise UserError(
+                f"--model_type {source.hub_id}: {files[0].name} in the cache is not what the hub "
+                f"stated (SHA-256){_removal(source)}"
+            )
+    return digest
+
+
+def _removal(source: ModelSource) -> str:
+    """Return how to get rid of wrong bytes in the cache, nothing for a folder."""
+    if source.hub_id is None:
+        return ""
+    from gelu.hub_failures import removal
+
+    return f"; {removal(source.hub_id)}"
 
 
 def load_tokenizer(source: ModelSource) -> Any:
@@ -251,24 +304,27 @@ def load_tokenizer(source: ModelSource) -> Any:
 
     Raises `UserError` where these are missing or damaged.
     """
-    folder = _fetch(source, TOKENIZER_FILES)
-    whole, vocabulary, merges = (folder / name for name in TOKENIZER_FILES)
-    if not whole.is_file() and not (vocabulary.is_file() and merges.is_file()):
+    files = _found(source, _tokenizer_files)
+    if not files:
         raise UserError(
-            f"--model_type {source.name}: no tokenizer (tokenizer.json, or vocab.json and "
-            f"merges.txt) in {folder.name}"
+            f"--model_type {source.shown}: no tokenizer (tokenizer.json, or "
+            "vocab.json and merges.txt)"
         )
     from tokenizers import Tokenizer
 
     with _damaged_files(source, "tokenizer"):
-        if whole.is_file():
-            tokenizer = Tokenizer.from_file(str(whole))
+        if len(files) == 1:
+            tokenizer = Tokenizer.from_file(str(files[0]))
         else:
-            tokenizer = _byte_level_tokenizer(vocabulary, merges)
+            tokenizer = _byte_level_tokenizer(*files)
     # A file can say that texts are cut to some length, or filled up to it.
     tokenizer.no_truncation()
     tokenizer.no_padding()
     return tokenizer
+
+
+def _tokenizer_files(find: Find) -> list[Path]:
+    return next((files for names in TOKENIZERS if (files := _all_of(find, names))), [])
 
 
 def _byte_level_tokenizer(vocabulary: Path, merges: Path) -> Any:
@@ -309,8 +365,8 @@ def load_model(source: ModelSource, device: str, dtype: str = "float32") -> "GPT
     Raises `UserError` where weights are missing, damaged, or do not fit `config.json`: a model
     with a few freshly initialised tensors would look like any other.
     """
-    folder = _fetch_weights(source)
-    architecture = _read_architecture(folder)
+    architecture = _read_architecture(source)
+    files = model_weight_files(source)
     import torch
 
     from gelu.gpt2 import GPT2
@@ -318,7 +374,7 @@ def load_model(source: ModelSource, device: str, dtype: str = "float32") -> "GPT
     with torch.device("meta"):
         model = GPT2(architecture)
     with _damaged_files(source, "weights"):
-        tensors = _read_weights(weight_files(folder))
+        tensors = _read_weights(files)
     _name_as_modules(tensors, architecture.tie_word_embeddings)
     _refuse_partial_weights(source, tensors, model.state_dict())
     kept = {name: tensors[name].to(device, getattr(torch, dtype)) for name in model.state_dict()}
@@ -327,21 +383,21 @@ def load_model(source: ModelSource, device: str, dtype: str = "float32") -> "GPT
     return model
 
 
-def _read_architecture(folder: Path) -> "Architecture":
+def _read_architecture(source: ModelSource) -> "Architecture":
     from gelu.gpt2 import Architecture
 
-    config, path = _read_config(folder), folder / "config.json"
+    config, place = _read_config(source), source.place(CONFIG)
     if config.get("add_cross_attention"):
-        raise UserError(f"{path}: add_cross_attention is on; this is no model of text alone")
+        raise UserError(f"{place}: add_cross_attention is on; this is no model of text alone")
     names = [
         field.name for field in fields(Architecture) if field.name not in ("geometry", "n_head")
     ]
     stated = {name: config[name] for name in names if config.get(name) is not None}
-    n_head = _config_int(config, "n_head", "num_attention_heads", default=12)
+    n_head = _config_int(config, place, "n_head", "num_attention_heads", default=12)
     try:
-        return Architecture(geometry_from_config(config), n_head, **stated)
+        return Architecture(geometry_from_config(config, place), n_head, **stated)
     except (ValueError, TypeError) as error:
-        raise UserError(f"{path}: {error}") from None
+        raise UserError(f"{place}: {error}") from None
 
 
 def _read_weights(files: Sequence[Path]) -> "dict[str, torch.Tensor]":
@@ -386,8 +442,8 @@ def _refuse_partial_weights(
     )
     if unloaded:
         raise UserError(
-            f"--model_type {source.name}: the weights lack or misshape {len(unloaded)} tensors of "
-            f"config.json's model, the first is {unloaded[0]}"
+            f"--model_type {source.shown}: the weights lack or misshape {len(unloaded)} tensors "
+            f"of config.json's model, the first is {unloaded[0]}"
         )
 
 
@@ -399,12 +455,14 @@ def _damaged_files(source: ModelSource, what: str) -> Iterator[None]:
     except Exception as error:
         reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
         raise UserError(
-            f"--model_type {source.name}: its {what} cannot be loaded ({reason})"
-        ) from (error)
+            f"--model_type {source.shown}: its {what} cannot be loaded ({reason}){_removal(source)}"
+        ) from error
 
 
 def pick_device(device: str) -> str:
     """Return `device`, or for `auto` the best there is; `UserError` where it is not there."""
+    if device == "cpu":  # nothing to find out, and torch takes seconds
+        return device
     import torch
 
     there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
