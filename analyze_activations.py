@@ -30,7 +30,6 @@ Of each family of tests, what is reported has a q-value (Benjamini and Hochberg)
 
 import argparse
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -47,6 +46,7 @@ from gelu.cli import (
     positive_int,
     run_script,
 )
+from gelu.provenance import package_versions
 
 if TYPE_CHECKING:
     from gelu.analysis import Analysis, Settings
@@ -214,7 +214,7 @@ def _describe_inputs(
         },
         "dataset_csv_sha256": file_hash(table_path),
         "activations_sha256": file_hash(activation_path),
-        "versions": {package: version(package) for package in PACKAGES},
+        "versions": package_versions(PACKAGES),
     }
 
 

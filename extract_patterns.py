@@ -25,7 +25,6 @@ The same search is made in --null_draws permuted data sets, and what it keeps th
 {m}_patterns.png         the first patterns with their contexts
 """
 
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -39,6 +38,7 @@ from gelu.cli import (
     positive_int,
     run_script,
 )
+from gelu.provenance import package_versions
 
 if TYPE_CHECKING:
     from gelu.artifacts import Artifacts
@@ -129,7 +129,7 @@ def _describe_inputs(
             "min_token_count": settings.min_token_count,
         },
         **inputs,
-        "versions": {package: version(package) for package in PACKAGES},
+        "versions": package_versions(PACKAGES),
     }
 
 
