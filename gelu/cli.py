@@ -27,6 +27,7 @@ from typing import NoReturn
 
 EXIT_USER_ERROR = 2
 EXIT_INTERRUPTED = 130
+SECONDS_TO_DEAL = 0.1  # with an interrupt, after which it is raised again
 LONGEST_LINE = 2000  # characters of a message, whatever a file or an argument holds
 
 
@@ -66,9 +67,11 @@ def run_script(main: Callable[[], None]) -> NoReturn:
     try:
         main()
         # What follows is the interpreter's own end, which has nothing left to lose.
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        _ignore_ctrl_c()
+        if interrupted:  # and swallowed by a library shortly before the end
+            raise KeyboardInterrupt
     except BaseException as error:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        _ignore_ctrl_c()
         # A library that is being imported may turn the interrupt into an error of its own.
         if interrupted or isinstance(error, KeyboardInterrupt):
             _end_interrupted(error)
@@ -82,17 +85,57 @@ def run_script(main: Callable[[], None]) -> NoReturn:
 
 
 def _note_ctrl_c() -> list[int]:
-    """Return a list that is filled when Ctrl-C comes, which raises KeyboardInterrupt as ever."""
+    """Return a list that is filled when Ctrl-C comes, which raises KeyboardInterrupt as ever.
+
+    While a module is imported, it does so when that is done, or at a second Ctrl-C.
+    """
     seen: list[int] = []
 
     def interrupt(number: int, frame: FrameType | None) -> None:
         seen.append(number)
-        signal.default_int_handler(number, frame)
+        _insist()
+        if len(seen) > 1 or not _is_importing(frame):
+            signal.default_int_handler(number, frame)
 
     # A shell starts what it puts in the background with Ctrl-C ignored; that stays.
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, interrupt)
     return seen
+
+
+def _insist() -> None:
+    """Raise KeyboardInterrupt again and again for as long as nobody deals with it.
+
+    An error in a weak reference's callback or in a finaliser goes no further, and native code drops
+    some.
+    """
+
+    def again(number: int, frame: FrameType | None) -> None:
+        # While `finally` and `with` blocks clean up, the error that they do it for is at hand.
+        if sys.exception() is None and not _is_importing(frame):
+            raise KeyboardInterrupt
+
+    def tell(unraisable: "sys.UnraisableHookArgs") -> None:
+        if not isinstance(unraisable.exc_value, KeyboardInterrupt):
+            sys.__unraisablehook__(unraisable)
+
+    sys.unraisablehook = tell
+    signal.signal(signal.SIGALRM, again)
+    signal.setitimer(signal.ITIMER_REAL, SECONDS_TO_DEAL, SECONDS_TO_DEAL)
+
+
+def _is_importing(frame: FrameType | None) -> bool:
+    """Whether a module is being imported: native ones abort the process at an unexpected error."""
+    while frame is not None:
+        if frame.f_code.co_filename.startswith("<frozen importlib"):
+            return True
+        frame = frame.f_back
+    return False
+
+
+def _ignore_ctrl_c() -> None:
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _end_interrupted(error: BaseException) -> NoReturn:
