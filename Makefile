@@ -1,8 +1,27 @@
-# Each target does what it needs first: on a machine with Python 3.11, make and pip, `make demo` and
-# `make test` work from a fresh clone.
+# Each target does what it needs first: on a machine with Python 3.11, 3.12 or 3.13, make and pip,
+# `make demo` and `make test` work from a fresh clone.
 
-PYTHON ?= $(shell command -v python3.11 || command -v python3)
+# The supported Pythons, the preferred one first. Which of them .venv is of is asked for by PYTHON:
+# make test PYTHON=python3.13
+PYTHONS := 3.11 3.12 3.13
 VENV := .venv
+# $(call runs,NAME): the first that runs of NAME on the PATH and those of pyenv, which also puts
+# names on the PATH that do not run. Nothing where none does.
+runs = $(shell for python in $(1) $${PYENV_ROOT:-$$HOME/.pyenv}/versions/*/bin/$(1); do \
+	"$$python" -c "" 2>/dev/null && echo "$$python" && break; done)
+# $(call version_of,VENV): 3.11 or the like; nothing where the environment's Python is gone.
+version_of = $(shell test -x $(1)/bin/python && \
+	sed -n 's/^version *= *\([0-9]*\.[0-9]*\).*/\1/p' $(1)/pyvenv.cfg)
+# An environment that is there is kept, unless it is of another Python than PYTHON asks for.
+PYTHON ?= $(or $(firstword $(foreach version,$(call version_of,$(VENV)) $(PYTHONS),\
+	$(call runs,python$(version)))),python3)
+BASE = $(or $(call runs,$(PYTHON)),$(error error: PYTHON=$(PYTHON): no Python of this name runs here))
+ifneq ($(filter command environment,$(origin PYTHON)),)
+ASKED := $(shell $(BASE) -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+endif
+stale = $(if $(wildcard $(1)/.installed),\
+	$(if $(filter $(or $(ASKED),$(PYTHONS)),$(call version_of,$(1))),,anew))
+
 RUN := $(VENV)/bin/python
 READY := $(VENV)/.installed
 BENCH_VENV := .venv-bench
@@ -13,13 +32,15 @@ MODEL := gpt2-demo
 
 PART2 := $(OUT)/part2
 
-.PHONY: setup demo part2 test lint fuzz coverage bench model clean
+.PHONY: anew setup demo part2 test test-pythons lint fuzz coverage bench model clean
 
 setup: $(READY)
 
-# The stamp is written last: an installation that broke off is made again from the start.
-$(READY): requirements.txt
-	$(PYTHON) -m venv --clear $(VENV)
+# The stamp is written last: an installation that broke off is made again from the start. The
+# package says in one line where it does not run on this Python.
+$(READY): requirements.txt $(call stale,$(VENV))
+	@$(BASE) -B -c "import gelu"
+	$(BASE) -m venv --clear $(VENV)
 	$(RUN) -m pip install --quiet --disable-pip-version-check --requirement requirements.txt
 	touch $@
 
@@ -62,7 +83,19 @@ part2: $(READY)
 	@echo "  $(PART2)/$(MODEL)_part2_report.html    what the neurons know"
 
 test: lint
-	$(RUN) -m pytest
+	$(RUN) -m pytest $(TESTS)
+
+# The same under each supported Python that is here, in an environment of its own (.venv-3.12).
+# TESTS="tests/test_cli.py ..." chooses tests, here and in `make test`.
+HERE = $(strip $(foreach version,$(PYTHONS),$(if $(call runs,python$(version)),$(version))))
+test-pythons:
+	@failed=; for version in $(or $(HERE),$(error error: none of Python $(PYTHONS) is here)); do \
+		echo "== Python $$version"; \
+		$(MAKE) --no-print-directory test PYTHON=python$$version VENV=.venv-$$version \
+			|| failed="$$failed $$version"; \
+	done; \
+	echo "== tested: $(HERE); not here: $(or $(filter-out $(HERE),$(PYTHONS)),none);" \
+		"failed:$${failed:- none}"; test -z "$$failed"
 
 lint: $(READY)
 	$(RUN) -m ruff format --check .
@@ -86,8 +119,9 @@ bench: $(BENCH_READY)
 	$(BENCH_RUN) benchmarks/patterns.py
 	$(BENCH_RUN) benchmarks/patterns.py --samples 10000
 
-$(BENCH_READY): requirements.txt benchmarks/requirements.txt
-	$(PYTHON) -m venv --clear $(BENCH_VENV)
+$(BENCH_READY): requirements.txt benchmarks/requirements.txt $(call stale,$(BENCH_VENV))
+	@$(BASE) -B -c "import gelu"
+	$(BASE) -m venv --clear $(BENCH_VENV)
 	$(BENCH_RUN) -m pip install --quiet --disable-pip-version-check \
 		--requirement benchmarks/requirements.txt
 	touch $@
@@ -120,6 +154,8 @@ $(COVERAGE)/.installed: requirements-coverage.txt
 model: $(READY)
 	$(RUN) models/gpt2-demo/training/train.py
 	$(RUN) models/gpt2-demo/training/card.py
+
+anew:
 
 clean:
 	rm -rf $(OUT) .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage .coverage.* $(COVERAGE)

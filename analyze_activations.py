@@ -39,7 +39,6 @@ say nothing is not drawn; the report and the last lines printed say why.
 
 import argparse
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -57,6 +56,7 @@ from gelu.cli import (
     run_script,
     unit_interval,
 )
+from gelu.provenance import package_versions
 
 if TYPE_CHECKING:
     from gelu.analysis import Analysis, Settings
@@ -234,7 +234,7 @@ def _describe_inputs(
         },
         "dataset_csv_sha256": file_hash(table_path),
         "activations_sha256": file_hash(activation_path),
-        "versions": {package: version(package) for package in PACKAGES},
+        "versions": package_versions(PACKAGES),
     }
 
 

@@ -26,7 +26,6 @@ The same search is made in --null_draws permuted data sets, and what it keeps th
 {m}_patterns.png         the first patterns with their contexts, where there are any
 """
 
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -40,6 +39,7 @@ from gelu.cli import (
     positive_int,
     run_script,
 )
+from gelu.provenance import package_versions
 
 if TYPE_CHECKING:
     from gelu.artifacts import Artifacts
@@ -131,7 +131,7 @@ def _describe_inputs(
             "min_token_count": settings.min_token_count,
         },
         **inputs,
-        "versions": {package: version(package) for package in PACKAGES},
+        "versions": package_versions(PACKAGES),
     }
 
 

@@ -36,7 +36,6 @@ import os
 from argparse import Namespace
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -52,6 +51,7 @@ from gelu.cli import (
     run_script,
     whole_number,
 )
+from gelu.provenance import package_versions
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -196,7 +196,7 @@ def write(files: "Artifacts", read: "FolderSamples", settings: "Settings", study
         "script": Path(__file__).name,
         "model_type": files.model,
         "inputs": read.inputs,
-        "versions": {package: version(package) for package in PACKAGES},
+        "versions": package_versions(PACKAGES),
         **summarise_study(study, read.samples, settings),
         "picture_sha256": picture_hash(png),
     }

@@ -38,7 +38,6 @@ import sys
 from argparse import Namespace
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -53,6 +52,7 @@ from gelu.cli import (
     positive_int,
     run_script,
 )
+from gelu.provenance import package_versions
 
 if TYPE_CHECKING:
     from gelu.artifacts import Artifacts
@@ -271,7 +271,7 @@ def write(
         "model_type": files.model,
         "inputs": read.inputs,
         "drawn_with": drawn,
-        "versions": {package: version(package) for package in PACKAGES},
+        "versions": package_versions(PACKAGES),
         **summarise_token_study(study, read.samples, settings),
         "strongest_neurons": strongest_neurons(study.carriers),
         "picture_sha256": picture_hash(picture),

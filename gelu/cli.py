@@ -32,6 +32,7 @@ EXIT_USER_ERROR = 2
 EXIT_OUTPUT_LOST = 1
 EXIT_BROKEN_PIPE = 128 + signal.SIGPIPE
 STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+SECONDS_TO_DEAL = 0.1  # with an interrupt, after which it is raised again
 LONGEST_LINE = 2000  # characters of a message, whatever a file or an argument holds
 
 
@@ -76,6 +77,8 @@ def run_script(main: Callable[[], None]) -> NoReturn:
         main()
         # What follows is the interpreter's own end, which has nothing left to lose.
         _ignore_signals()
+        if signals:  # and swallowed by a library shortly before the end
+            raise KeyboardInterrupt
     except BaseException as error:
         _ignore_signals()
         # A library that is being imported may turn the interrupt into an error of its own.
@@ -103,14 +106,19 @@ def _end(lost: OSError | None, outcome: str) -> NoReturn:
 
 
 def _note_signals() -> list[int]:
-    """Return a list that is filled when a signal comes, which raises KeyboardInterrupt."""
+    """Return a list that is filled when a signal comes, which raises KeyboardInterrupt.
+
+    While a module is imported, it does so when that is done, or at a second Ctrl-C.
+    """
     seen: list[int] = []
 
     def interrupt(number: int, frame: FrameType | None) -> None:
         if number != signal.SIGINT and seen:
             return  # a closing terminal sends SIGHUP twice; the first is being obeyed
         seen.append(number)
-        signal.default_int_handler(number, frame)
+        _insist()
+        if len(seen) > 1 or not _is_importing(frame):
+            signal.default_int_handler(number, frame)
 
     for number in STOPPING:
         # What is put in the background, or runs under nohup, has its signal ignored; that stays.
@@ -119,7 +127,38 @@ def _note_signals() -> list[int]:
     return seen
 
 
+def _insist() -> None:
+    """Raise KeyboardInterrupt again and again for as long as nobody deals with it.
+
+    An error in a weak reference's callback or in a finaliser goes no further, and native code drops
+    some.
+    """
+
+    def again(number: int, frame: FrameType | None) -> None:
+        # While `finally` and `with` blocks clean up, the error that they do it for is at hand.
+        if sys.exception() is None and not _is_importing(frame):
+            raise KeyboardInterrupt
+
+    def tell(unraisable: "sys.UnraisableHookArgs") -> None:
+        if not isinstance(unraisable.exc_value, KeyboardInterrupt):
+            sys.__unraisablehook__(unraisable)
+
+    sys.unraisablehook = tell
+    signal.signal(signal.SIGALRM, again)
+    signal.setitimer(signal.ITIMER_REAL, SECONDS_TO_DEAL, SECONDS_TO_DEAL)
+
+
+def _is_importing(frame: FrameType | None) -> bool:
+    """Whether a module is being imported: native ones abort the process at an unexpected error."""
+    while frame is not None:
+        if frame.f_code.co_filename.startswith("<frozen importlib"):
+            return True
+        frame = frame.f_back
+    return False
+
+
 def _ignore_signals() -> None:
+    signal.setitimer(signal.ITIMER_REAL, 0)
     for number in STOPPING:
         signal.signal(number, signal.SIG_IGN)
 

@@ -15,7 +15,6 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field, fields, replace
 from functools import cached_property
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +28,7 @@ from gelu.cli import (
     non_negative_int,
     positive_int,
 )
+from gelu.provenance import package_versions
 
 if TYPE_CHECKING:
     import numpy as np
@@ -466,7 +466,7 @@ def _describe_run(ready: Ready, options: Options) -> dict[str, Any]:
             "n_neurons": geometry.n_neurons,
         },
         "input_csv_sha256": ready.csv_hash,
-        "versions": {package: version(package) for package in PACKAGES},
+        "versions": package_versions(PACKAGES),
         "counts": {
             "prompts": len(prompts),
             "completions": sum(prompt.n_samples for prompt in prompts),

@@ -11,7 +11,7 @@ must cost nothing.
 
 import re
 import zipfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from functools import partial
@@ -371,11 +371,12 @@ def load_model(source: ModelSource, device: str, dtype: str = "float32") -> "GPT
 
     from gelu.gpt2 import GPT2
 
-    with torch.device("meta"):
-        model = GPT2(architecture)
     with _damaged_files(source, "weights"):
         tensors = _read_weights(files)
     _name_as_modules(tensors, architecture.tie_word_embeddings)
+    _refuse_missing_layers(source, tensors, architecture.geometry.n_layer)
+    with torch.device("meta"):
+        model = GPT2(architecture)
     _refuse_partial_weights(source, tensors, model.state_dict())
     kept = {name: tensors[name].to(device, getattr(torch, dtype)) for name in model.state_dict()}
     model.load_state_dict(kept, assign=True)
@@ -425,6 +426,16 @@ def _name_as_modules(tensors: "dict[str, torch.Tensor]", tied: bool) -> None:
             tensors[f"transformer.{name}"] = tensors.pop(name)
     if tied and "transformer.wte.weight" in tensors:
         tensors["lm_head.weight"] = tensors["transformer.wte.weight"]
+
+
+def _refuse_missing_layers(source: ModelSource, tensors: Iterable[str], n_layer: int) -> None:
+    # Before the model is built: a config.json of one line can ask for a thousand layers.
+    last = f"transformer.h.{n_layer - 1}."
+    if not any(name.startswith(last) for name in tensors):
+        raise UserError(
+            f"--model_type {source.name}: config.json says n_layer is {n_layer}, the weights have "
+            f"no layer {n_layer - 1} (the first is layer 0)"
+        )
 
 
 def _refuse_partial_weights(

@@ -23,6 +23,14 @@ def _find_onednn(name: str) -> Any:
 
 _onednn = _find_onednn("_linear_pointwise")
 _reorder = _find_onednn("_reorder_linear_weight")
+_knows_bfloat16 = _find_onednn("_is_mkldnn_bf16_supported")
+# Without AVX-512 it refuses bfloat16, which torch's own products take.
+_bfloat16 = _knows_bfloat16 is not None and bool(_knows_bfloat16())
+
+
+def _by_onednn(tensor: torch.Tensor) -> bool:
+    known = tensor.dtype == torch.float32 or (tensor.dtype == torch.bfloat16 and _bfloat16)
+    return _onednn is not None and tensor.device.type == "cpu" and known
 
 
 def affine(
@@ -35,7 +43,7 @@ def affine(
 
     packed: what `pack` made of `weight`. Not differentiable on CPUs.
     """
-    if _onednn is not None and x.device.type == "cpu":
+    if _by_onednn(x):
         laid_out = weight.t() if packed is None else packed
         product: torch.Tensor = _onednn(x, laid_out, bias, "none", [], "")
         return product
@@ -44,7 +52,7 @@ def affine(
 
 def pack(weight: torch.Tensor) -> torch.Tensor | None:
     """Return a copy of a weight, (n_in, n_out), that `affine` multiplies faster, None for none."""
-    if _onednn is None or _reorder is None or weight.device.type != "cpu":
+    if _reorder is None or not _by_onednn(weight):
         return None
     packed: torch.Tensor = _reorder(weight.t(), ROWS)
     return packed

@@ -3,8 +3,9 @@ measured.
 
     python -m tests.read_hostile_files < manifest.json      # [[kind, path], ...]
 
-Prints a JSON list: for each file the refusal (None where it was read), the seconds it took and the
-most memory in bytes that the process has held until then.
+Prints {"imported": ..., "attempts": [...]}: the most memory in bytes that importing the libraries
+took, and for each file the refusal (None where it was read), the seconds it took and the most
+memory in bytes that the process has held until then.
 """
 
 import io
@@ -82,7 +83,9 @@ def main() -> None:
     manifest = json.load(sys.stdin)
     if any(kind in ("model", "tensors") for kind, _ in manifest):
         _import_torch()
-    print(json.dumps([_attempt(kind, Path(path)) for kind, path in manifest]))
+    imported = _peak_bytes()
+    attempts = [_attempt(kind, Path(path)) for kind, path in manifest]
+    print(json.dumps({"imported": imported, "attempts": attempts}))
 
 
 def _import_torch() -> None:

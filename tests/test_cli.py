@@ -100,3 +100,115 @@ def test_what_the_machine_refuses_is_one_line(
     with kept_signals(), pytest.raises(SystemExit) as ended:
         cli.run_script(main)
     assert ended.value.code == 2 and capsys.readouterr().err == said
+
+
+# What happens to an error there; importing modules runs callbacks and finalisers by the thousand.
+SWALLOWED = {
+    "weak reference": "thing = Thing(); seen = weakref.ref(thing, stop); del thing",
+    "finaliser": "Thing.__del__ = stop; Thing()",
+    "catches all": "try: stop()\n    except BaseException: pass",
+    "native code": "base = sqlite3.connect(':memory:'); base.set_trace_callback(stop); "
+    "base.execute('select 1')",
+}
+
+
+@pytest.mark.parametrize("goes_on", [True, False])
+@pytest.mark.parametrize("place", SWALLOWED)
+def test_ctrl_c_that_is_swallowed_ends_the_script_all_the_same(place: str, goes_on: bool) -> None:
+    code = f"""
+import os, signal, sqlite3, time, weakref
+from gelu.cli import run_script
+
+class Thing:
+    pass
+
+def stop(*ignored):
+    os.kill(os.getpid(), signal.SIGINT)
+
+def main():
+    {SWALLOWED[place]}
+    print("swallowed", flush=True)
+    for _ in range({3000 * goes_on}):
+        time.sleep(0.01)
+    print("came to the end")
+
+run_script(main)
+"""
+    ended = told_to_stop(code)
+    assert ended.stdout == ("swallowed\n" if goes_on else "swallowed\ncame to the end\n")
+    assert ended.returncode == 130, ended.stderr
+    assert ended.stderr == "interrupted: nothing unfinished was left under a final name\n"
+
+
+@pytest.mark.parametrize("presses", [1, 2])
+def test_ctrl_c_waits_for_an_import_unless_it_comes_again(presses: int, tmp_path: Path) -> None:
+    """Native modules abort the process where an error comes out of Python that they run."""
+    (tmp_path / "slow.py").write_text(
+        "import os, signal, time\n"
+        f"for _ in range({presses}):\n    os.kill(os.getpid(), signal.SIGINT)\n    time.sleep(1)\n"
+        "print('imported', flush=True)\n"
+    )
+    code = f"""
+import sys, time
+from gelu.cli import run_script
+
+def main():
+    sys.path.insert(0, {str(tmp_path)!r})
+    import slow
+    time.sleep(30)
+    print("came to the end")
+
+run_script(main)
+"""
+    ended = told_to_stop(code)
+    assert ended.stdout == ("imported\n" if presses == 1 else "")
+    assert ended.returncode == 130, ended.stderr
+    assert ended.stderr == "interrupted: nothing unfinished was left under a final name\n"
+
+
+def test_cleaning_up_after_ctrl_c_is_not_interrupted_again() -> None:
+    code = f"""
+import os, signal, time
+from contextlib import contextmanager
+from gelu import cli
+
+def wait():
+    for _ in range(10):
+        time.sleep(cli.SECONDS_TO_DEAL / 2)
+
+@contextmanager
+def block(name):
+    try:
+        yield
+    finally:
+        wait()
+        print(name, flush=True)
+
+class Block:
+    def __enter__(self): pass
+    def __exit__(self, *error):
+        wait()
+        print("third", flush=True)
+
+def main():
+    with Block(), block("second"), block("first"):
+        os.kill(os.getpid(), {int(signal.SIGINT)})
+
+cli.run_script(main)
+"""
+    ended = told_to_stop(code)
+    assert ended.stdout == "first\nsecond\nthird\n" and ended.returncode == 130, ended.stderr
+    assert ended.stderr == "interrupted: nothing unfinished was left under a final name\n"
+
+
+def told_to_stop(code: str) -> subprocess.CompletedProcess[str]:
+    """Run code in a process of its own, where Ctrl-C is not ignored as in the background."""
+    return subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )

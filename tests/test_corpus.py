@@ -4,6 +4,8 @@ import datetime
 import random
 import re
 import sys
+import threading
+import warnings
 from collections import Counter
 from pathlib import Path
 
@@ -58,6 +60,22 @@ def test_processes_change_nothing() -> None:
     alone = list(corpus.corpus(4, size))
     assert alone == list(corpus.corpus(4, size, processes=2))
     assert sum(len(text.encode()) for text in alone) >= size
+
+
+def test_processes_are_not_forked_beside_threads() -> None:
+    """From Python 3.12 on that is a warning, and a deadlock now and then on any."""
+    done = threading.Event()
+    thread = threading.Thread(target=done.wait)
+    thread.start()
+    try:
+        # Forking does not raise what warnings have been turned into.
+        with warnings.catch_warnings(record=True) as warned:
+            warnings.simplefilter("always")
+            assert next(corpus.corpus(4, corpus.CHUNK_BYTES, processes=2))
+        assert warned == []
+    finally:
+        done.set()
+        thread.join()
 
 
 @pytest.mark.parametrize("kind", list(KINDS))

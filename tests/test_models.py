@@ -220,6 +220,16 @@ def test_a_missing_tensor_is_refused_not_filled_in(folder: Path, copied: Path) -
         load_model(find_model(str(copied)), "cpu")
 
 
+def test_layers_that_the_weights_lack_are_refused_before_the_model_is_built(
+    copied: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = json.loads((copied / "config.json").read_text())
+    (copied / "config.json").write_text(json.dumps(config | {"n_layer": 1000, "n_inner": 1 << 20}))
+    monkeypatch.setattr("gelu.gpt2.GPT2", None)
+    with pytest.raises(UserError, match=r"n_layer is 1000, the weights have no layer 999"):
+        load_model(find_model(str(copied)), "cpu")
+
+
 def test_weights_of_another_shape_are_refused(copied: Path) -> None:
     config = json.loads((copied / "config.json").read_text())
     (copied / "config.json").write_text(json.dumps(config | {"n_inner": 32}))

@@ -34,11 +34,14 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def run(block: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    environment = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    # The make that runs these tests may have been told of another environment than this one.
+    told = ("MAKEFLAGS", "MAKEOVERRIDES", "MFLAGS", "PYTHON", "VENV")
+    environment = {name: value for name, value in os.environ.items() if name not in told}
     return subprocess.run(
         ["bash", "-e", "-o", "pipefail", "-c", block],
         cwd=folder,
-        env=environment,
+        env=environment | {"PATH": path},
         capture_output=True,
         text=True,
         check=False,

@@ -4,7 +4,7 @@ import random
 from collections.abc import Iterator
 from functools import partial
 from itertools import islice
-from multiprocessing import Pool
+from multiprocessing import get_context
 
 from .english import polish
 from .kinds import KINDS
@@ -53,6 +53,7 @@ def corpus(seed: int, n_bytes: int, processes: int = 1) -> Iterator[str]:
         for chunk in chunks:
             yield from _chunk(seed, chunk)
         return
-    with Pool(processes) as pool:
+    # Not forked from this process, which has torch's threads in it.
+    with get_context("forkserver").Pool(processes) as pool:
         for texts in pool.imap(partial(_chunk, seed), chunks):
             yield from texts
