@@ -1,6 +1,7 @@
 """What all scripts share: help at once, one-line errors."""
 
 import argparse
+import signal
 import subprocess
 import sys
 from pathlib import Path
