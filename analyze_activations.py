@@ -309,6 +309,10 @@ def _limits(test: dict[str, Any]) -> str:
     """Return what an empty result means, where it could not have been otherwise."""
     if test.get("unattainable"):
         return f"; nothing could pass: {test['unattainable']}"
+    if test.get("weaker_rows_left_out"):
+        return f"; the {test['rows_in_table']:,} strongest are listed"
+    if test.get("too_few"):
+        return f"; {test['too_few']}"
     if test.get("n_passed") == 0 and test.get("fewest_together", 1) > 1:
         return f"; none passes unless {test['fewest_together']:,} do"
     return ""

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal
 
+import pandas as pd
 from matplotlib.figure import Figure
 
 from gelu import artifacts
@@ -17,7 +18,9 @@ from gelu.plots.similarities import similarities_figure
 from gelu.plots.tokens import token_specific_figure
 from gelu.report import NotDrawn, Picture, Section, Table, report_html
 from gelu.statistics.consistent_neurons import Consistency
+from gelu.statistics.position_specific import PositionTests
 from gelu.statistics.samples import Samples
+from gelu.statistics.token_specific import TokenTests
 
 ROWS_SHOWN = 15
 
@@ -27,7 +30,7 @@ def reasons_not_to_draw(samples: Samples, settings: Settings, analysis: Analysis
     reasons = {}
     if not (analysis.important["kind"] == "selective").any():
         reasons[artifacts.TOP_NEURONS_PICTURE] = "no neuron is selective"
-    if len(analysis.tokens.table) == 0:
+    if len(_of_direction(analysis.tokens.table, "active")) == 0:
         reasons[artifacts.TOKEN_SPECIFIC_PICTURE] = (
             f"no neuron is specific to a token at a false-discovery rate of {settings.fdr:g}"
         )
@@ -77,7 +80,10 @@ def analysis_pictures(
             importance_by_layer_figure, model, analysis.layers, analysis.important
         ),
         artifacts.TOKEN_SPECIFIC_PICTURE: partial(
-            token_specific_figure, model, analysis.tokens.table, settings.fdr
+            token_specific_figure,
+            model,
+            _of_direction(analysis.tokens.table, "active"),
+            settings.fdr,
         ),
         artifacts.POSITION_PICTURE: partial(_positions, model, analysis),
         artifacts.SIMILARITIES_PICTURE: partial(_similarities, model, samples, analysis),
@@ -194,18 +200,22 @@ def _important_section(analysis: Analysis, figures: _Figures) -> Section:
 
 
 def _token_section(settings: Settings, analysis: Analysis, figures: _Figures) -> Section:
-    columns = ["role", "token", "layer", "dimension", "n_token", "n_active", "n_both"]
+    columns = ["role", "token", "n_prompts", "layer", "dimension", "n_token", "n_active", "n_both"]
     columns += ["precision", "recall", "phi", "q_value"]
-    best = analysis.tokens.table.drop_duplicates(["role", "token", "token_id"])
+    best = _of_direction(analysis.tokens.table, "active")
+    best = best.drop_duplicates(["role", "token", "token_id"])
     best = best.sort_values("phi", ascending=False, kind="stable")
+    silent = _of_direction(analysis.tokens.table, "silent").sort_values("phi", kind="stable")
     return Section(
         "Neurons of one token",
         "A neuron is specific to a token if it is active with it more often than without it. "
         "Precision is the share of the neuron's active samples that have the token, recall the "
         "share of the token's samples in which it is active, phi their correlation: 1 means "
-        "active with this token and never otherwise. Chance is allowed for: of all pairs "
-        f"reported, at most {settings.fdr:.0%} are expected to be wrong, also where tokens and "
-        "activity repeat along a text.",
+        "active with this token and never otherwise. n_prompts says under how many prompts the "
+        f"token stands. Chance is allowed for: of all pairs reported, at most {settings.fdr:.0%} "
+        "are expected to be wrong, also where tokens and activity repeat along a text or are "
+        "shared by a prompt's completions. Neurons that are mostly active and silent with a token "
+        "are listed apart; their phi is negative.",
         [
             figures.picture(
                 artifacts.TOKEN_SPECIFIC_PICTURE,
@@ -213,9 +223,38 @@ def _token_section(settings: Settings, analysis: Analysis, figures: _Figures) ->
                 "written and for the one just read.",
             )
         ],
-        [Table("Each token's strongest neuron", best[columns].head(2 * ROWS_SHOWN))],
-        [],
+        [
+            Table("Each token's strongest neuron", best[columns].head(2 * ROWS_SHOWN)),
+            Table("Neurons that are silent with a token", silent[columns].head(ROWS_SHOWN)),
+        ],
+        _token_notes(settings, analysis.tokens),
     )
+
+
+def _of_direction(table: pd.DataFrame, direction: str) -> pd.DataFrame:
+    return table[table["direction"] == direction]
+
+
+def _token_notes(settings: Settings, tokens: TokenTests) -> list[str]:
+    """Return how many pairs pass, how many of them are listed, and what could not pass."""
+    passed = tokens.n_passed
+    notes = [
+        f"{passed['active']:,} pairs of a token and an active neuron and {passed['silent']:,} of a "
+        f"token and a silent one pass, of {sum(tokens.n_tests.values()):,} tested; pairs that "
+        "could not pass, for lack of samples, are not tested."
+    ]
+    if tokens.n_left_out:
+        notes.append(
+            f"{tokens.n_left_out:,} of them are left out of the table's file: those with a phi "
+            f"below {settings.min_phi:g} (--min_phi), and of each token those beyond the strongest "
+            f"{settings.top_per_token:,} (--top_per_token)."
+            if settings.top_per_token
+            else f"{tokens.n_left_out:,} of them have a phi below {settings.min_phi:g} and are "
+            "left out of the table's file (--min_phi)."
+        )
+    if tokens.unattainable:
+        notes.append(f"Nothing could pass: {tokens.unattainable}.")
+    return notes
 
 
 def _position_section(settings: Settings, analysis: Analysis, figures: _Figures) -> Section:
@@ -235,8 +274,15 @@ def _position_section(settings: Settings, analysis: Analysis, figures: _Figures)
             )
         ],
         [Table("The most position-specific neurons", analysis.positions.table[columns].head(15))],
-        [],
+        _position_notes(analysis.positions),
     )
+
+
+def _position_notes(positions: PositionTests) -> list[str]:
+    """Return what could not be found with so few prompts, nothing where there are enough."""
+    if positions.unattainable:
+        return [f"Nothing could pass: {positions.unattainable}."]
+    return [f"Too few prompts for some: {positions.too_few}."] if positions.too_few else []
 
 
 def _prompt_section(settings: Settings, analysis: Analysis, figures: _Figures) -> Section:
