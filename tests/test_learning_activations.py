@@ -141,7 +141,7 @@ def test_shuffled_activity_leaves_the_base_rate(
 
 def test_a_saved_predictor_predicts_the_same(planted: tuple[Study, np.ndarray, Samples]) -> None:
     predictor = planted[0].predictor
-    loaded = load_predictor(predictor.description(), predictor.network.state_dict())
+    loaded = load_predictor(predictor.description(), predictor.tensors())
     for token_ids in ([3], [1, 2, 3, 4, 5], [1, 999]):
         expected = predictor.probabilities(token_ids)
         assert (loaded.probabilities(token_ids) == expected).all()
