@@ -1,6 +1,7 @@
 """The next token from which neurons are active: a linear readout, and one with a hidden layer.
 
     readout = fit_readout(activations, classes_of_samples, prior, learn, validate, fitting, done)
+    few = fit_to_few(activations, classes_of_samples, prior, learn, validate, fitting)
     logprobs = readout.log_probabilities(activations, rows)
     weights = readout.weights()                       # (neurons, classes), of a linear one
 
@@ -13,6 +14,10 @@ that hold the same as a few hundred others cost more than they tell. Up to `rank
 full regression. The intercepts start at the unigram. Fitted to many neurons at once, of which the
 last layer's say most, it ends short of what these say alone; so a readout can also start from one
 of other neurons (`Start`) and learn what the new ones add, or make do without those that are gone.
+
+That takes some thousand samples. On fewer, regression on principal components with an L2 penalty
+(`gelu.learning.components`) does better; it is tried as well where it costs at most twice as much,
+and what is better on validation prompts counts.
 """
 
 from collections.abc import Callable
@@ -24,9 +29,18 @@ from numpy.typing import NDArray
 from torch import nn
 from torch.nn import functional
 
+from gelu.learning.components import (
+    EVALUATIONS,
+    choose_penalty,
+    fit_penalised,
+    principal_components,
+    project,
+)
 from gelu.packed import PackedActivations
 
 BITS = 1 / np.log(2)
+# So many times the products of the stochastic fit may those of the penalised one be.
+MOST_COST = 2
 
 
 @dataclass(frozen=True)
@@ -52,6 +66,14 @@ class Fitting:
     full_decay: float = 0.01
     least_steps: int = 500
     patience: int = 3
+
+    def n_epochs(self, n_samples: int) -> int:
+        """Return the epochs for so many samples, at most."""
+        return max(self.epochs, -(-self.least_steps // self.n_batches(n_samples)))
+
+    def n_batches(self, n_samples: int) -> int:
+        """Return the batches of an epoch."""
+        return -(-n_samples // self.batch_size)
 
 
 class Readout(nn.Module):
@@ -101,6 +123,22 @@ class Readout(nn.Module):
                 self.second.copy_(other.second)
             self.first[here] = other.first[there]
             self.intercept.copy_(other.intercept)
+
+    def set_components(self, directions: torch.Tensor, weights: torch.Tensor) -> None:
+        """Take on the weights of a regression on components.
+
+        directions: (neurons, r), r at most the rank; weights: (r + 1, classes), the last row what
+        is added to the intercepts.
+        """
+        r = directions.shape[1]
+        with torch.no_grad():
+            if self.full:
+                self.first.copy_(directions @ weights[:-1])
+            else:
+                for matrix in (self.first, self.second):
+                    matrix.zero_()
+                self.first[:, :r], self.second[:r] = directions, weights[:-1]
+            self.intercept.add_(weights[-1])
 
     def forward(self, active: torch.Tensor) -> torch.Tensor:
         """Return the classes' log-odds up to a constant, (m, classes); active: (m, neurons)."""
@@ -154,6 +192,16 @@ class Start:
     there: NDArray[np.int64]
 
 
+def carry(start: Start, n_neurons: int, prior: NDArray[np.float64], fitting: Fitting) -> Readout:
+    """Return a readout of so many neurons that says what another one says of those in common."""
+    other = start.readout
+    means, varies = torch.zeros(n_neurons), torch.zeros(n_neurons)
+    means[start.here], varies[start.here] = other.means[start.there], other.varies[start.there]
+    readout = Readout(means, torch.from_numpy(prior).float(), fitting, varies)
+    readout.begin_with(start)
+    return readout.eval()
+
+
 def kept_inputs(
     shape: tuple[int, ...], share_dropped: float, rng: np.random.Generator
 ) -> torch.Tensor:
@@ -202,8 +250,7 @@ def fit_readout(
     rng = np.random.default_rng(fitting.seed)
     means, varies = _means(activations, learn)
     readout = Readout(means, torch.from_numpy(prior).float(), fitting, varies)
-    n_batches = -(-len(learn) // fitting.batch_size)
-    epochs = max(fitting.epochs, -(-fitting.least_steps // n_batches))
+    n_batches, epochs = fitting.n_batches(len(learn)), fitting.n_epochs(len(learn))
     rate, decay = fitting.learning_rate, fitting.weight_decay
     if readout.full:
         rate, decay = fitting.full_rate, fitting.full_decay
@@ -235,6 +282,60 @@ def fit_readout(
     readout.load_state_dict(best)
     readout.eval()
     return readout
+
+
+@dataclass(frozen=True)
+class FitToFew:
+    """A penalised readout of the rows to learn from, its mean surprise on those to validate on, in
+    bits, and the readout of both together with the same penalty."""
+
+    learned: Readout
+    loss: float
+    readout: Readout
+
+
+def fit_to_few(
+    activations: PackedActivations,
+    classes: NDArray[np.int64],
+    prior: NDArray[np.float64],
+    learn: NDArray[np.int64],
+    validate: NDArray[np.int64],
+    fitting: Fitting,
+) -> FitToFew | None:
+    """Return the readout by penalised regression on principal components.
+
+    Arguments as of `fit_readout`. Of `fitting.rank` components at most; full weights up to as many
+    neurons. None where it would take more than `MOST_COST` times the products of `fit_readout`.
+    """
+    n_neurons, n_classes = activations.n_neurons, len(prior)
+    if penalised_cost(n_neurons, n_classes, len(learn), fitting) > MOST_COST:
+        return None
+    rows = np.concatenate([learn, validate])
+    means, varies = _means(activations, rows)
+    directions = principal_components(activations, rows, means, fitting.rank, fitting.seed)
+    inputs, codes = project(activations, rows, means, directions), classes[rows]
+    places = np.arange(len(rows))
+    chosen = choose_penalty(inputs, codes, prior, places[: len(learn)], places[len(learn) :])
+    taken = inputs[:, : chosen.rank].contiguous()
+    weights = fit_penalised(taken, codes, prior, chosen.penalty, chosen.weights)
+
+    def readout(found: NDArray[np.float32]) -> Readout:
+        made = Readout(means, torch.from_numpy(prior).float(), fitting, varies)
+        made.set_components(directions[:, : chosen.rank], torch.from_numpy(found))
+        return made.eval()
+
+    return FitToFew(readout(chosen.weights), chosen.loss, readout(weights))
+
+
+def penalised_cost(n_neurons: int, n_classes: int, n_samples: int, fitting: Fitting) -> float:
+    """Return how many times the products of `fit_readout` those of `fit_to_few` are, about."""
+    rank = min(fitting.rank, n_neurons)
+    penalised = 2 * EVALUATIONS * n_samples * n_classes * (rank + rank // 2 + rank // 4)
+    if n_neurons <= fitting.rank:
+        each = 2 * n_neurons * n_classes
+    else:
+        each = 2 * n_neurons * rank + 3 * rank * n_classes
+    return penalised / (fitting.n_epochs(n_samples) * n_samples * each)
 
 
 def _copy(readout: Readout) -> dict[str, torch.Tensor]:

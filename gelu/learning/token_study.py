@@ -19,7 +19,9 @@ from gelu.learning.readout import (
     Fitting,
     Readout,
     Start,
+    carry,
     fit_readout,
+    fit_to_few,
     mean_loss,
     neuron_importance,
     subset,
@@ -106,41 +108,81 @@ class _Task:
     parts: Parts
     done: Callable[[int], object]
 
-    def fit(
-        self, neurons: NDArray[np.int64], fitting: Fitting, start: "_Fit | None" = None
-    ) -> "_Fit":
-        """Fit a readout of these neurons, from nothing or from a readout of others, and test it."""
+    def fit(self, neurons: NDArray[np.int64], fitting: Fitting) -> "_Fit":
+        """Fit a readout of these neurons from nothing, in the better of two ways, and test it."""
+        learned = self.learn(neurons, fitting, None)
+        if fitting.hidden is not None:
+            return learned
         parts, activations = self.parts, subset(self.activations, neurons)
-        given = None
-        if start is not None:
-            _, here, there = np.intersect1d(neurons, start.neurons, True, return_indices=True)
-            given = Start(start.readout, here, there)
+        few = fit_to_few(activations, self.codes, self.prior, parts.learn, parts.validate, fitting)
+        if few is None or few.loss >= learned.loss:
+            return learned
+        scores = self.score(few.readout, activations)
+        return _Fit(neurons, few.readout, few.learned, few.loss, scores, penalised=True)
+
+    def learn(self, neurons: NDArray[np.int64], fitting: Fitting, start: Start | None) -> "_Fit":
+        """Fit a readout of these neurons by stochastic gradients, and test it."""
+        parts, activations = self.parts, subset(self.activations, neurons)
         learn, validate = parts.learn, parts.validate
         readout = fit_readout(
-            activations, self.codes, self.prior, learn, validate, fitting, self.done, given
+            activations, self.codes, self.prior, learn, validate, fitting, self.done, start
         )
-        scores = [
-            self.classes.score(readout.log_probabilities(activations, rows), self.came[rows])
-            for rows in batches(parts.held_out, max(len(self.classes), activations.n_neurons))
-        ]
         loss = mean_loss(readout, activations, self.codes, validate)
-        return _Fit(neurons, readout, loss, TokenScores.joined(scores))
+        return _Fit(neurons, readout, readout, loss, self.score(readout, activations))
+
+    def carry(self, neurons: NDArray[np.int64], fitting: Fitting, fit: "_Fit") -> "_Fit":
+        """Read these neurons with a readout of others as it is, and test it."""
+        activations = subset(self.activations, neurons)
+        readout, learned = (
+            carry(_start(each, neurons, fit), len(neurons), self.prior, fitting)
+            for each in (fit.readout, fit.learned)
+        )
+        loss = mean_loss(learned, activations, self.codes, self.parts.validate)
+        scores = self.score(readout, activations)
+        return _Fit(neurons, readout, learned, loss, scores, fit.penalised)
 
     def go_on(self, fit: "_Fit", fitting: Fitting, start: "_Fit | None") -> "_Fit":
-        """Fit the same neurons again, from a readout of others; return what validates better."""
+        """Read the same neurons from a readout of others on; return what validates better.
+
+        A readout by stochastic gradients learns on; a penalised one, whose problem has one optimum
+        wherever it starts, is taken as it is.
+        """
         if start is None or start.readout.full != fit.readout.full:
             return fit
-        return min(fit, self.fit(fit.neurons, fitting, start), key=lambda fit: fit.loss)
+        if fit.penalised or start.penalised:
+            other = self.carry(fit.neurons, fitting, start)
+        else:
+            other = self.learn(fit.neurons, fitting, _start(start.learned, fit.neurons, start))
+        return min(fit, other, key=lambda each: each.loss)
+
+    def score(self, readout: Readout, activations: PackedActivations) -> TokenScores:
+        """Return a readout's scores on the held-out prompts."""
+        wide = max(len(self.classes), activations.n_neurons)
+        return TokenScores.joined(
+            [
+                self.classes.score(readout.log_probabilities(activations, rows), self.came[rows])
+                for rows in batches(self.parts.held_out, wide)
+            ]
+        )
 
 
 @dataclass(frozen=True)
 class _Fit:
-    """A readout of these neurons, its surprise on validation prompts and its held-out scores."""
+    """A readout of these neurons and its held-out scores. loss: surprise on validation prompts of
+    `learned`, which has not learned from these; a penalised readout has, in the end."""
 
     neurons: NDArray[np.int64]
     readout: Readout
+    learned: Readout
     loss: float
     scores: TokenScores
+    penalised: bool = False
+
+
+def _start(readout: Readout, neurons: NDArray[np.int64], fit: _Fit) -> Start:
+    """Return a readout of the neurons of `fit` as the start of one of `neurons`."""
+    _, here, there = np.intersect1d(neurons, fit.neurons, True, return_indices=True)
+    return Start(readout, here, there)
 
 
 def study_next_token(
@@ -209,7 +251,9 @@ def _readouts(
     linear, n_neurons = settings.fitting(linear=True), geometry.n_neurons
 
     def row(predictor: str, neurons: str, fit: _Fit) -> dict[str, Any]:
-        return _row(predictor, neurons, len(fit.neurons), fit.scores, task.parts, settings.seed)
+        n, parts, seed = len(fit.neurons), task.parts, settings.seed
+        fitted = "penalised" if fit.penalised else "stochastic"
+        return {**_row(predictor, neurons, n, fit.scores, parts, seed), "fitted": fitted}
 
     every = np.arange(n_neurons)
     # Its weights stand for all layers alike: started from one's, it would keep the others' at 0.
