@@ -382,8 +382,10 @@ def test_with_few_samples_the_readout_is_as_good_as_a_penalised_regression(n_neu
     assert few is not None
     assert mean_loss(few.readout, packed, classes, held_out) <= expected + 0.05
     assert mean_loss(few.learned, packed, classes, validate) == pytest.approx(few.loss, abs=1e-3)
+    # What the study takes is the one of the two that validates better.
     alone = fit_readout(packed, classes, prior, learn, validate, fitting, lambda n: None)
-    assert few.loss < mean_loss(alone, packed, classes, validate)
+    taken = few.readout if few.loss < mean_loss(alone, packed, classes, validate) else alone
+    assert mean_loss(taken, packed, classes, held_out) <= expected + 0.05
 
 
 def test_what_costs_too_much_is_not_tried() -> None:

@@ -8,9 +8,9 @@
 Multinomial logistic regression with an L2 penalty is convex: one optimum, wherever it starts, and
 no epochs to choose. Thousands of neurons on few samples are first turned to their leading principal
 components (Marx and Smith 1990), which takes off directions that are mostly chance and makes the
-cost independent of the number of neurons. How strong the penalty is and how many components there
-are is chosen on validation prompts. The intercepts are penalised towards the unigram, so that a
-penalty without end leaves that.
+cost independent of the number of neurons. How strong the penalty is, is chosen on validation
+prompts. The intercepts are penalised towards the unigram, so that a penalty without end leaves
+that.
 """
 
 from dataclasses import dataclass
@@ -136,12 +136,11 @@ def surprise_bits(
 
 @dataclass(frozen=True)
 class Chosen:
-    """The best of those tried: weights (rank + 1, classes), fitted to the rows to learn from; loss:
-    mean surprise on the rows to validate on, in bits."""
+    """The best penalty: weights (r + 1, classes), fitted to the rows to learn from; loss: mean
+    surprise on the rows to validate on, in bits."""
 
     loss: float
     penalty: float
-    rank: int
     weights: Floats
 
 
@@ -152,27 +151,12 @@ def choose_penalty(
     learn: Ints,
     validate: Ints,
 ) -> Chosen:
-    """Return penalty and number of components with the least surprise on the rows `validate`.
+    """Return the penalty with the least surprise on the rows `validate`.
 
-    inputs: (m, r), the strongest component first; learn, validate: rows of it. Penalties are tried
-    from the strongest on and numbers of components (r / 4, r / 2, r) from the least, up to the
-    first that is worse than the one before: the loss has one minimum, and beyond it fits take long.
+    inputs: (m, r); learn, validate: rows of it. Penalties are tried from the strongest on, each fit
+    starting from the one before, up to the first that is worse: the loss has one minimum, and
+    beyond it fits take long.
     """
-    r = inputs.shape[1]
-    best: Chosen | None = None
-    for rank in sorted({max(1, r // 4), max(1, r // 2), r}):
-        taken = inputs[:, :rank].contiguous()
-        found = _choose_strength(taken, classes, prior, learn, validate)
-        if best is not None and found.loss >= best.loss:
-            break
-        best = found
-    assert best is not None
-    return best
-
-
-def _choose_strength(
-    inputs: torch.Tensor, classes: Ints, prior: NDArray[np.float64], learn: Ints, validate: Ints
-) -> Chosen:
     best: Chosen | None = None
     learned, left_out = inputs[learn], inputs[validate]
     for penalty in PENALTIES:
@@ -181,6 +165,6 @@ def _choose_strength(
         loss = surprise_bits(weights, left_out, classes[validate], prior) / len(validate)
         if best is not None and loss >= best.loss:
             break
-        best = Chosen(loss, penalty, inputs.shape[1], weights)
+        best = Chosen(loss, penalty, weights)
     assert best is not None
     return best

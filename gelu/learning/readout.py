@@ -49,8 +49,10 @@ class Fitting:
 
     dropout: of neurons and hidden units, where there is more than one matrix of weights; sparsity:
     of the penalty on gains, there too. full_rate, full_decay: learning rate and weight decay where
-    there is one matrix, a convex problem that bears large steps. least_steps: small data sets take
-    more epochs. The defaults did best on validation prompts, of all neurons and of the last layer.
+    there is one matrix, a convex problem that bears large steps. components: of the penalised fit,
+    at most; on small sets of prompts 64, 256 or all did no better. least_steps: small data sets
+    take more epochs. The defaults did best on validation prompts, of all neurons and of the last
+    layer.
     """
 
     seed: int
@@ -64,6 +66,7 @@ class Fitting:
     hidden: int | None = None
     full_rate: float = 3e-2
     full_decay: float = 0.01
+    components: int = 128
     least_steps: int = 500
     patience: int = 3
 
@@ -304,24 +307,25 @@ def fit_to_few(
 ) -> FitToFew | None:
     """Return the readout by penalised regression on principal components.
 
-    Arguments as of `fit_readout`. Of `fitting.rank` components at most; full weights up to as many
-    neurons. None where it would take more than `MOST_COST` times the products of `fit_readout`.
+    Arguments as of `fit_readout`. Of `fitting.components` at most; up to as many neurons it is a
+    regression on these themselves. None where it would take more than `MOST_COST` times the
+    products of `fit_readout`.
     """
     n_neurons, n_classes = activations.n_neurons, len(prior)
     if penalised_cost(n_neurons, n_classes, len(learn), fitting) > MOST_COST:
         return None
     rows = np.concatenate([learn, validate])
     means, varies = _means(activations, rows)
-    directions = principal_components(activations, rows, means, fitting.rank, fitting.seed)
+    most = min(fitting.components, fitting.rank)
+    directions = principal_components(activations, rows, means, most, fitting.seed)
     inputs, codes = project(activations, rows, means, directions), classes[rows]
     places = np.arange(len(rows))
     chosen = choose_penalty(inputs, codes, prior, places[: len(learn)], places[len(learn) :])
-    taken = inputs[:, : chosen.rank].contiguous()
-    weights = fit_penalised(taken, codes, prior, chosen.penalty, chosen.weights)
+    weights = fit_penalised(inputs, codes, prior, chosen.penalty, chosen.weights)
 
     def readout(found: NDArray[np.float32]) -> Readout:
         made = Readout(means, torch.from_numpy(prior).float(), fitting, varies)
-        made.set_components(directions[:, : chosen.rank], torch.from_numpy(found))
+        made.set_components(directions, torch.from_numpy(found))
         return made.eval()
 
     return FitToFew(readout(chosen.weights), chosen.loss, readout(weights))
@@ -329,12 +333,12 @@ def fit_to_few(
 
 def penalised_cost(n_neurons: int, n_classes: int, n_samples: int, fitting: Fitting) -> float:
     """Return how many times the products of `fit_readout` those of `fit_to_few` are, about."""
-    rank = min(fitting.rank, n_neurons)
-    penalised = 2 * EVALUATIONS * n_samples * n_classes * (rank + rank // 2 + rank // 4)
+    components = min(fitting.components, fitting.rank, n_neurons)
+    penalised = 2 * EVALUATIONS * n_samples * n_classes * components
     if n_neurons <= fitting.rank:
         each = 2 * n_neurons * n_classes
     else:
-        each = 2 * n_neurons * rank + 3 * rank * n_classes
+        each = 2 * n_neurons * fitting.rank + 3 * fitting.rank * n_classes
     return penalised / (fitting.n_epochs(n_samples) * n_samples * each)
 
 
