@@ -4,8 +4,8 @@ Example:
   python benchmarks/small_data.py --datasets emotions,topics --seeds 42,1,2
 
 For each set of prompts in `parcellation_datasets` and each seed of the split, both scripts run at
-their defaults on what gpt2-demo writes. Beside them stands a plain logistic regression on the same
-neurons and the same split: C is chosen on the validation prompts, then it is fitted to all training
+their defaults on what gpt2-demo writes. Beside them stands a plain logistic regression on the last
+layer with the same split: C is chosen on the validation prompts, then it is fitted to all training
 prompts. All numbers are bits on held-out prompts; `random` is a small GPT-2 of random weights.
 """
 
@@ -22,10 +22,16 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 PENALTIES = (0.01, 0.03, 0.1, 0.3, 1.0)
-PENALTY_STEPS = 200
+PENALTY_STEPS, MAX_CLASSES = 200, 4096
 ACTIVATION_HEADS = ["prompts", "seed", "base rate", "token", "two tokens", "learned"]
-TOKEN_HEADS = ["prompts", "seed", "trigram", "last layer", "scikit-learn, last layer"]
-TOKEN_HEADS += ["all neurons", "scikit-learn, all neurons", "s"]
+TOKEN_HEADS = [
+    "prompts",
+    "seed",
+    "trigram",
+    "all neurons",
+    "last layer",
+    "scikit-learn, last layer",
+]
 
 
 def main() -> None:
@@ -77,8 +83,8 @@ def _dataset(folder: Path, name: str) -> tuple[str, Path]:
     return model, folder / name
 
 
-def _run(script: str, model: str, dataset: Path, seed: int) -> tuple[Any, float]:
-    """Run a script at its defaults; return its files and the seconds it took."""
+def _run(script: str, model: str, dataset: Path, seed: int) -> Any:
+    """Run a script at its defaults; return the files that it wrote."""
     from benchmarks.measuring import run_measured
     from gelu.artifacts import Artifacts
     from gelu.models import find_model
@@ -86,14 +92,14 @@ def _run(script: str, model: str, dataset: Path, seed: int) -> tuple[Any, float]
     output = dataset / f"results_{seed}"
     command: list[Any] = [sys.executable, ROOT / script, "--model_type", model, "--seed", seed]
     command += ["--dataset_dir", dataset, "--output_dir", output]
-    usage = run_measured([str(word) for word in command])
-    return Artifacts(output, find_model(model).name), usage.seconds
+    run_measured([str(word) for word in command])
+    return Artifacts(output, find_model(model).name)
 
 
 def _activations(model: str, dataset: Path, seed: int) -> list[str]:
     from gelu.artifacts import ACTIVATION_PREDICTION
 
-    files, _ = _run("predict_activations.py", model, dataset, seed)
+    files = _run("predict_activations.py", model, dataset, seed)
     summary = json.loads(files.path(ACTIVATION_PREDICTION).read_text(encoding="utf-8"))
     loss = summary["log_loss_bits"]
     return [f"{loss[name]:.4f}" for name in ("base_rate", "token", "two_tokens", "learned")]
@@ -102,7 +108,7 @@ def _activations(model: str, dataset: Path, seed: int) -> list[str]:
 def _next_token(model: str, dataset: Path, seed: int) -> list[str]:
     from gelu.artifacts import NEXT_TOKEN_SCORES, read_table
 
-    files, seconds = _run("predict_next_token.py", model, dataset, seed)
+    files = _run("predict_next_token.py", model, dataset, seed)
     scores = read_table(files.path(NEXT_TOKEN_SCORES))
     assert scores is not None
     bits = dict(
@@ -110,14 +116,13 @@ def _next_token(model: str, dataset: Path, seed: int) -> list[str]:
             scores["predictor"] + " " + scores["neurons"], scores["cross_entropy_bits"], strict=True
         )
     )
-    last, whole = _scikit_learn(model, dataset, seed)
     layers = [key for key in bits if key.startswith("linear layer ")]
-    shown = [bits["trigram none"], bits[layers[-1]], last, bits["linear all"], whole]
-    return [*(f"{each:.3f}" for each in shown), f"{seconds:.0f}"]
+    ours = [bits[name] for name in ("trigram none", "linear all", layers[-1])]
+    return [f"{each:.3f}" for each in (*ours, _scikit_learn(model, dataset, seed))]
 
 
-def _scikit_learn(model: str, dataset: Path, seed: int) -> tuple[float, float]:
-    """Return the bits of the plain regression for the last layer and for all neurons."""
+def _scikit_learn(model: str, dataset: Path, seed: int) -> float:
+    """Return the bits of the plain regression on the last layer's neurons."""
     from gelu.folder_samples import read_folder
     from gelu.learning.tokens import Classes
     from gelu.models import read_geometry
@@ -131,14 +136,9 @@ def _scikit_learn(model: str, dataset: Path, seed: int) -> tuple[float, float]:
     # The unigram and the classes of `gelu.learning.tokens`, so that the same tokens are told apart.
     unigram = counts + 0.5 * len(parts.training) / (len(parts.training) + n_tokens)
     unigram = unigram / unigram.sum()
-    most = 4096
-    classes = Classes.choose(came[parts.learn], read.groups[parts.learn], unigram, most)
-    active = samples.activations.rows(slice(None)).astype(np.float32)
-    found = [
-        _regression(active[:, neurons], came, classes, parts)
-        for neurons in (slice(-samples.geometry.d_mlp, None), slice(None))
-    ]
-    return found[0], found[1]
+    classes = Classes.choose(came[parts.learn], read.groups[parts.learn], unigram, MAX_CLASSES)
+    active = samples.activations.rows(slice(None))[:, -samples.geometry.d_mlp :]
+    return _regression(active.astype(np.float32), came, classes, parts)
 
 
 def _regression(active: Any, came: Any, classes: Any, parts: Any) -> float:
