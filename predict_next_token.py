@@ -11,8 +11,9 @@ prompts, and so are top-1 and top-5.
 linear         multinomial logistic regression with weights of rank 256 at most, fitted in two
                ways: by stochastic gradients and, where that takes at most twice as many products of
                matrices, by L-BFGS on principal components with an L2 penalty, which is what few
-               samples need; what does better on validation prompts counts, and the second is then
-               fitted once more to all training prompts
+               samples need. The second, fitted once more to all training prompts with the penalty
+               that validation prompts chose, counts unless the first is better on these by more
+               than a standard error, and in any case for 128 neurons or fewer
 hidden_layer   the same with one hidden layer of 256, for comparison
 unigram, bigram, trigram   how often the token came, after the last token, after the last two; each
                backs off to the one before, smoothed by what is best on validation prompts

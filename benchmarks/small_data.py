@@ -145,6 +145,10 @@ def _regression(active: Any, came: Any, classes: Any, parts: Any) -> float:
     from sklearn.linear_model import LogisticRegression
 
     codes = classes.encode(came)
+    if len(classes) == 1:
+        # No token came in two prompts: there is nothing to tell apart, and the unigram is left.
+        certain = np.zeros((len(parts.held_out), 1))
+        return float(classes.score(certain, came[parts.held_out]).surprise.mean())
 
     def bits(penalty: float, learn: Any, test: Any) -> float:
         fitted = LogisticRegression(C=penalty, max_iter=PENALTY_STEPS).fit(

@@ -34,7 +34,12 @@ from gelu.learning.readout import (
     penalised_cost,
     subset,
 )
-from gelu.learning.token_study import Settings, TokenStudy, study_next_token
+from gelu.learning.token_study import (
+    Settings,
+    TokenStudy,
+    clearly_positive,
+    study_next_token,
+)
 from gelu.learning.tokens import Before, Classes, TokenModel, score_distributions
 from gelu.models import find_model, load_model
 from gelu.packed import PackedActivations
@@ -382,10 +387,30 @@ def test_with_few_samples_the_readout_is_as_good_as_a_penalised_regression(n_neu
     assert few is not None
     assert mean_loss(few.readout, packed, classes, held_out) <= expected + 0.05
     assert mean_loss(few.learned, packed, classes, validate) == pytest.approx(few.loss, abs=1e-3)
-    # What the study takes is the one of the two that validates better.
-    alone = fit_readout(packed, classes, prior, learn, validate, fitting, lambda n: None)
-    taken = few.readout if few.loss < mean_loss(alone, packed, classes, validate) else alone
-    assert mean_loss(taken, packed, classes, held_out) <= expected + 0.05
+
+
+def test_a_difference_is_clear_from_one_standard_error_over_prompts_on() -> None:
+    groups = np.repeat(np.arange(4), 5)
+    values = np.repeat([1.0, 2.0, 3.0, 6.0], 5)
+    error = np.std([1, 2, 3, 6], ddof=1) / 2
+    for shift in (0.01, -0.01):
+        shifted = values - 3 + error + shift
+        assert clearly_positive(shifted, groups) == (shift > 0)
+    assert not clearly_positive(values, np.zeros(20, np.int64))
+
+
+def test_few_samples_take_the_penalised_fit() -> None:
+    tokens = planted_tokens(20, seed=3)
+    context = tokens[:, :-1].reshape(-1)
+    active = np.random.default_rng(7).random((len(context), 2 * NOISE)) < 0.2
+    active[:, NOISE:][:, :N_TOKENS] = context[:, None] == np.arange(N_TOKENS)
+    study = _study(planted_samples(tokens, active, n_layer=2))
+    readouts = study.scores[study.scores["predictor"] == "linear"]
+    assert set(readouts["fitted"]) <= {"penalised", "stochastic"}
+    assert readouts.loc[readouts["neurons"] == "all", "fitted"].tolist() == ["penalised"]
+    assert study.scores.loc[study.scores["predictor"] == "bigram", "fitted"].isna().all()
+    best = readouts.set_index("neurons")["cross_entropy_bits"]
+    assert best["all"] < best["layer 0"] and best["all"] < 2.4
 
 
 def test_what_costs_too_much_is_not_tried() -> None:

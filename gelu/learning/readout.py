@@ -16,8 +16,9 @@ last layer's say most, it ends short of what these say alone; so a readout can a
 of other neurons (`Start`) and learn what the new ones add, or make do without those that are gone.
 
 That takes some thousand samples. On fewer, regression on principal components with an L2 penalty
-(`gelu.learning.components`) does better; it is tried as well where it costs at most twice as much,
-and what is better on validation prompts counts.
+(`gelu.learning.components`) does better, and is tried as well where it costs at most twice as much.
+The stochastic fit, whose epochs the validation prompts choose among, is then taken only where it is
+better on them by more than a standard error. On gpt2-demo the two are as good at 27,000 samples.
 """
 
 from collections.abc import Callable
@@ -357,6 +358,21 @@ def _means(
     return torch.from_numpy(counts / len(rows)).float(), torch.from_numpy(varies).float()
 
 
+def surprises(
+    readout: Readout,
+    activations: PackedActivations,
+    classes: NDArray[np.int64],
+    rows: NDArray[np.int64],
+) -> NDArray[np.float64]:
+    """Return the readout's surprise at the class of each of these rows, in bits, (m,)."""
+    parts = [np.empty(0)]
+    for start in range(0, len(rows), 1024):
+        part = rows[start : start + 1024]
+        logprobs = readout.log_probabilities(activations, part)
+        parts.append(-logprobs[np.arange(len(part)), classes[part]] * BITS)
+    return np.concatenate(parts)
+
+
 def mean_loss(
     readout: Readout,
     activations: PackedActivations,
@@ -364,12 +380,7 @@ def mean_loss(
     rows: NDArray[np.int64],
 ) -> float:
     """Return the readout's mean surprise at the classes of these rows, in bits."""
-    total = 0.0
-    for start in range(0, len(rows), 1024):
-        part = rows[start : start + 1024]
-        logprobs = readout.log_probabilities(activations, part)
-        total -= float(logprobs[np.arange(len(part)), classes[part]].sum())
-    return total / len(rows) * BITS
+    return float(surprises(readout, activations, classes, rows).mean())
 
 
 def neuron_importance(readout: Readout) -> NDArray[np.float64]:

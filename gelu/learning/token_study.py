@@ -25,6 +25,7 @@ from gelu.learning.readout import (
     mean_loss,
     neuron_importance,
     subset,
+    surprises,
 )
 from gelu.learning.tokens import (
     ORDERS,
@@ -106,17 +107,33 @@ class _Task:
     codes: NDArray[np.int64]
     prior: NDArray[np.float64]
     parts: Parts
+    groups: NDArray[np.int64]
     done: Callable[[int], object]
 
     def fit(self, neurons: NDArray[np.int64], fitting: Fitting) -> "_Fit":
         """Fit a readout of these neurons from nothing, in the better of two ways, and test it."""
+        few = None if fitting.hidden is not None else self.fit_to_few(neurons, fitting)
+        # Both ways fit the same model to so few neurons, and this one to its optimum.
+        if few is not None and len(neurons) <= fitting.components:
+            return few
         learned = self.learn(neurons, fitting, None)
-        if fitting.hidden is not None:
+        if few is None:
             return learned
+        # Of many epochs one does well by chance: the penalised fit counts unless clearly worse.
+        parts, activations = self.parts, subset(self.activations, neurons)
+        of_each = (
+            surprises(fit.learned, activations, self.codes, parts.validate)
+            for fit in (few, learned)
+        )
+        better = clearly_positive(np.subtract(*of_each), self.groups[parts.validate])
+        return learned if better else few
+
+    def fit_to_few(self, neurons: NDArray[np.int64], fitting: Fitting) -> "_Fit | None":
+        """Fit a readout of these neurons by penalised regression, and test it."""
         parts, activations = self.parts, subset(self.activations, neurons)
         few = fit_to_few(activations, self.codes, self.prior, parts.learn, parts.validate, fitting)
-        if few is None or few.loss >= learned.loss:
-            return learned
+        if few is None:
+            return None
         scores = self.score(few.readout, activations)
         return _Fit(neurons, few.readout, few.learned, few.loss, scores, penalised=True)
 
@@ -179,6 +196,20 @@ class _Fit:
     penalised: bool = False
 
 
+def clearly_positive(values: NDArray[np.float64], groups: NDArray[np.int64]) -> bool:
+    """Return whether a mean is above 0 by more than its standard error over prompts.
+
+    values, groups: (m,). The one-standard-error rule (Breiman et al. 1984), with the error of a
+    ratio of sums over prompts; of one prompt there is no error to tell, and nothing is clear.
+    """
+    mean = float(values.mean())
+    rest = sums_by_group(values - mean, groups)
+    if len(rest) < 2:
+        return False
+    error = np.sqrt(len(rest) / (len(rest) - 1) * np.square(rest).sum()) / len(values)
+    return bool(mean > error)
+
+
 def _start(readout: Readout, neurons: NDArray[np.int64], fit: _Fit) -> Start:
     """Return a readout of the neurons of `fit` as the start of one of `neurons`."""
     _, here, there = np.intersect1d(neurons, fit.neurons, True, return_indices=True)
@@ -217,7 +248,9 @@ def study_next_token(
     halves = 2 * len(plan) + 5 + 3 * len(_ks(samples.geometry))
     most = settings.epochs * len(learned) * halves // 2
     with bars("readouts", most, "sample") as done:
-        task = _Task(samples.activations, came, classes, classes.encode(came), prior, parts, done)
+        task = _Task(
+            samples.activations, came, classes, classes.encode(came), prior, parts, groups, done
+        )
         whole, more, chosen = _readouts(task, plan, settings, samples.geometry)
     rows += more
     ceiling = _ceiling(samples, parts, inside, rows, settings.seed)
