@@ -116,6 +116,7 @@ bench: $(BENCH_READY)
 	$(BENCH_RUN) benchmarks/analysis.py
 	$(BENCH_RUN) benchmarks/coverage.py
 	$(BENCH_RUN) benchmarks/part2.py --samples 10000
+	$(BENCH_RUN) benchmarks/small_data.py
 	$(BENCH_RUN) benchmarks/patterns.py
 	$(BENCH_RUN) benchmarks/patterns.py --samples 10000
 

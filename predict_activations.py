@@ -14,12 +14,15 @@ base_rate   how often the neuron is active in the training prompts
 token       its rate after the context token, backing off to the base rate
 two_tokens  its rate after the last two tokens, backing off to the rate after the last one
 learned     a small network that reads the last --history tokens and the position and predicts all
-            neurons at once; learned_token_only, learned_position_only: the same one with everything
-            but the context token, or but the position, hidden
+            neurons at once, mixed with the counts above: each layer's log-odds are those of the
+            base rate plus, with weights of 0 or more, what the token, the one before and the
+            network add. learned_token_only, learned_position_only: the same network with
+            everything but the context token, or but the position, hidden, mixed with the counts
+            that see no more
 
-How much to smooth and when to stop learning is chosen on an eighth of the training prompts.
-Log-losses and what they save have 95 % intervals over the held-out prompts, a rough guide where
-these are fewer than 30.
+How much to smooth, when to stop learning and how to mix is chosen on an eighth of the training
+prompts. So on few prompts the counts weigh more, on many the network. Log-losses and what they save
+have 95 % intervals over the held-out prompts, a rough guide where these are fewer than 30.
 
 Writes {m}_activation_prediction_by_layer.csv and _by_neuron.csv (log-loss in bits, average
 precision, AUC, expected calibration error; what decides each neuron), _reliability.csv,
@@ -213,8 +216,10 @@ def write_predictor(files: "Artifacts", predictor: "Predictor") -> list[Path]:
     weights = files.path(artifacts.ACTIVATION_PREDICTOR_WEIGHTS)
     description = files.path(artifacts.ACTIVATION_PREDICTOR)
     return [
-        artifacts.write_tensors(weights, predictor.network.state_dict()),
-        artifacts.write_document(description, predictor.description()),
+        artifacts.write_tensors(weights, predictor.tensors()),
+        artifacts.write_document(
+            description, {"format": artifacts.PREDICTOR_FORMAT, **predictor.description()}
+        ),
     ]
 
 

@@ -8,7 +8,12 @@ the model then wrote. Learns on the training prompts and tests on held-out ones;
 tokens on both sides. Surprise (cross-entropy) is in bits; it, top-1 and top-5 have 95 % intervals
 over the held-out prompts, a rough guide where these are fewer than 30.
 
-linear         multinomial logistic regression with weights of rank 256 at most
+linear         multinomial logistic regression with weights of rank 256 at most, fitted in two
+               ways: by stochastic gradients and, where that takes at most twice as many products of
+               matrices, by L-BFGS on principal components with an L2 penalty, which is what few
+               samples need. The second, fitted once more to all training prompts with the penalty
+               that validation prompts chose, counts unless the first is better on these by more
+               than a standard error, and in any case for 128 neurons or fewer
 hidden_layer   the same with one hidden layer of 256, for comparison
 unigram, bigram, trigram   how often the token came, after the last token, after the last two; each
                backs off to the one before, smoothed by what is best on validation prompts
@@ -18,11 +23,11 @@ model          the ceiling: the surprise of its own distribution, from output_lo
 The linear readout is fitted to all neurons, to each layer alone, to the layers up to l, and to the
 best k neurons. These are chosen on the training prompts alone: fitted to more, those whose weights
 move the prediction least are left out. All neurons and the best k are fitted from nothing and once
-more from a readout that is there already, of the layers or of the next larger k; what does better
-on validation prompts counts. output_logprob is of the distribution after temperature and
-top-k: at a temperature below 1 the model is surer than its logits say, and a greedy dataset leaves
-no surprise at all; the ceiling is that of the dataset, whatever made it. Without the model, the
-summary bounds its expected accuracy: see the README.
+more from a readout that is there already, of the layers or of the next larger k (one with an L2
+penalty is taken over as it is); what does better on validation prompts counts. output_logprob is of
+the distribution after temperature and top-k: at a temperature below 1 the model is surer than its
+logits say, and a greedy dataset leaves no surprise at all; the ceiling is that of the dataset,
+whatever made it. Without the model, the summary bounds its expected accuracy: see the README.
 
 Writes {m}_next_token_prediction.csv (the scores), {m}_next_token_neurons.csv (for each frequent
 token the neurons that speak for it in the readout of all neurons that was fitted from nothing, with

@@ -66,7 +66,7 @@ def test_the_bars_end_at_their_totals(n_prompts: int, epochs: int) -> None:
     history = token_history(samples, None, SETTINGS.history)
     groups = samples.completions.prompts_of_samples()
     study_activations(samples, groups, history, settings, "cpu", bars)
-    assert [name for name, *_ in bars.bars] == ["smoothing", "learning", "testing"]
+    assert [name for name, *_ in bars.bars] == ["smoothing", "learning", "mixing", "testing"]
     assert all(done == total > 0 for _, total, done in bars.bars)
 
 
@@ -158,7 +158,7 @@ def test_shuffled_activity_leaves_the_base_rate(
 
 def test_a_saved_predictor_predicts_the_same(planted: tuple[Study, np.ndarray, Samples]) -> None:
     predictor = planted[0].predictor
-    loaded = load_predictor(predictor.description(), predictor.network.state_dict())
+    loaded = load_predictor(predictor.description(), predictor.tensors())
     for token_ids in ([3], [1, 2, 3, 4, 5], [1, 999]):
         expected = predictor.probabilities(token_ids)
         assert (loaded.probabilities(token_ids) == expected).all()

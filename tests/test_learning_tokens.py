@@ -7,20 +7,39 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
+from sklearn.decomposition import PCA
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import log_loss
 
 from gelu.gpt2 import GPT2
 from gelu.learning.ceiling import Written, model_ranks, sampled_bounds
+from gelu.learning.components import (
+    fit_penalised,
+    principal_components,
+    project,
+    surprise_bits,
+)
 from gelu.learning.direct_path import compare_weights, direct_path
 from gelu.learning.readout import (
+    MOST_COST,
     Fitting,
     Readout,
     Start,
+    carry,
     fit_readout,
+    fit_to_few,
     kept_inputs,
     mean_loss,
+    penalised_cost,
     subset,
 )
-from gelu.learning.token_study import Settings, TokenStudy, study_next_token
+from gelu.learning.token_study import (
+    Settings,
+    TokenStudy,
+    clearly_positive,
+    study_next_token,
+)
 from gelu.learning.tokens import Before, Classes, TokenModel, score_distributions
 from gelu.models import find_model, load_model
 from gelu.packed import PackedActivations
@@ -330,3 +349,110 @@ def test_a_readout_does_not_start_from_one_of_other_matrices() -> None:
 
     with pytest.raises(ValueError, match="as many matrices"):
         readout(9).begin_with(Start(readout(4), np.arange(4), np.arange(4)))
+
+
+def _few_samples(n: int, seed: int) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
+    """Return activity of 400 neurons, far more than n samples can tell apart, and 12 classes."""
+    rng = np.random.default_rng(seed)
+    causes = rng.normal(size=(n, 10))
+    classes = (causes @ rng.normal(size=(10, 12)) + rng.gumbel(size=(n, 12))).argmax(axis=1)
+    active = causes @ rng.normal(size=(10, 400)) / 3 + rng.normal(size=(n, 400)) > 0.5
+    return active, classes
+
+
+def test_a_penalised_fit_is_that_of_scikit_learn() -> None:
+    active, classes = _few_samples(300, 0)
+    inputs = torch.from_numpy(active[:, :30].astype(np.float32))
+    prior = np.full(12, 1 / 12)
+    found = fit_penalised(inputs, classes, prior, 2.0, least_gain=1e-9)
+    expected = LogisticRegression(C=0.5, fit_intercept=False, tol=1e-8, max_iter=1000)
+    columns = np.column_stack([active[:, :30], np.ones(300)])
+    expected.fit(columns, classes)
+    probabilities = expected.predict_proba(columns)
+    logits = inputs.numpy() @ found[:-1] + found[-1]
+    ours = np.exp(logits - np.logaddexp.reduce(logits, axis=1)[:, None])
+    assert np.abs(ours - probabilities).max() < 2e-3
+    assert surprise_bits(found, inputs, classes, prior) == pytest.approx(
+        -np.log2(probabilities[np.arange(300), classes]).sum(), rel=1e-3
+    )
+
+
+def test_principal_components_are_those_of_scikit_learn() -> None:
+    active, _ = _few_samples(200, 1)
+    rows = np.arange(20, 180)
+    packed = PackedActivations.from_bool(active)
+    means = torch.from_numpy(active[rows].mean(axis=0)).float()
+    directions = principal_components(packed, rows, means, 8, seed=0)
+    expected = PCA(8, svd_solver="full").fit(active[rows].astype(np.float64))
+    inputs = project(packed, rows, means, directions).numpy()
+    assert inputs.var(axis=0, ddof=1) == pytest.approx(expected.explained_variance_, rel=1e-2)
+    assert (directions.T @ directions).numpy() == pytest.approx(np.eye(8), abs=1e-4)
+
+
+@pytest.mark.parametrize("n_neurons", [400, 100])
+def test_with_few_samples_the_readout_is_as_good_as_a_penalised_regression(n_neurons: int) -> None:
+    active, classes = _few_samples(1200, 2)
+    active = active[:, :n_neurons]
+    learn, validate, held_out = np.split(np.arange(1200), [300, 400])
+    training = np.concatenate([learn, validate])
+    losses = {}
+    for c in (0.003, 0.01, 0.03, 0.1, 0.3, 1.0):
+        model = LogisticRegression(C=c, max_iter=500).fit(active[learn], classes[learn])
+        losses[c] = log_loss(classes[validate], model.predict_proba(active[validate]))
+    model = LogisticRegression(C=min(losses, key=lambda c: losses[c]), max_iter=500)
+    model.fit(active[training], classes[training])
+    expected = log_loss(classes[held_out], model.predict_proba(active[held_out])) / np.log(2)
+    packed, prior = PackedActivations.from_bool(active), np.bincount(classes[training]) / 400
+    fitting = Fitting(seed=1, rank=200)
+    few = fit_to_few(packed, classes, prior, learn, validate, fitting)
+    assert few is not None
+    assert mean_loss(few.readout, packed, classes, held_out) <= expected + 0.05
+    assert mean_loss(few.learned, packed, classes, validate) == pytest.approx(few.loss, abs=1e-3)
+
+
+def test_a_difference_is_clear_from_one_standard_error_over_prompts_on() -> None:
+    groups = np.repeat(np.arange(4), 5)
+    values = np.repeat([1.0, 2.0, 3.0, 6.0], 5)
+    error = np.std([1, 2, 3, 6], ddof=1) / 2
+    for shift in (0.01, -0.01):
+        shifted = values - 3 + error + shift
+        assert clearly_positive(shifted, groups) == (shift > 0)
+    assert not clearly_positive(values, np.zeros(20, np.int64))
+
+
+def test_few_samples_take_the_penalised_fit() -> None:
+    tokens = planted_tokens(20, seed=3)
+    context = tokens[:, :-1].reshape(-1)
+    active = np.random.default_rng(7).random((len(context), 2 * NOISE)) < 0.2
+    active[:, NOISE:][:, :N_TOKENS] = context[:, None] == np.arange(N_TOKENS)
+    study = _study(planted_samples(tokens, active, n_layer=2))
+    readouts = study.scores[study.scores["predictor"] == "linear"]
+    assert set(readouts["fitted"]) <= {"penalised", "stochastic"}
+    assert readouts.loc[readouts["neurons"] == "all", "fitted"].tolist() == ["penalised"]
+    assert study.scores.loc[study.scores["predictor"] == "bigram", "fitted"].isna().all()
+    best = readouts.set_index("neurons")["cross_entropy_bits"]
+    assert best["all"] < best["layer 0"] and best["all"] < 2.4
+
+
+def test_what_costs_too_much_is_not_tried() -> None:
+    assert penalised_cost(1024, 300, 2500, Fitting(seed=1)) < MOST_COST
+    assert penalised_cost(1024, 2000, 30000, Fitting(seed=1, epochs=6)) > MOST_COST
+    packed = PackedActivations(np.zeros((9, 128), np.uint8), 1024)
+    rows, prior = np.arange(9), np.full(10**5, 1e-5)
+    fitting = Fitting(seed=1, rank=1, least_steps=1, epochs=1)
+    classes = np.zeros(9, np.int64)
+    assert fit_to_few(packed, classes, prior, rows, rows, fitting) is None
+
+
+def test_a_penalised_readout_is_carried_over_to_other_neurons_as_it_is() -> None:
+    active, classes = _few_samples(200, 3)
+    rows, prior = np.arange(200), np.full(12, 1 / 12)
+    packed = PackedActivations.from_bool(active)
+    part = subset(packed, np.arange(100, 200))
+    few = fit_to_few(part, classes, prior, rows[:150], rows[150:], Fitting(seed=1, rank=16))
+    assert few is not None
+    start = Start(few.readout, np.arange(100, 200), np.arange(100))
+    whole = carry(start, 400, prior, Fitting(seed=1, rank=16))
+    np.testing.assert_allclose(
+        whole.log_probabilities(packed, rows), few.readout.log_probabilities(part, rows), atol=1e-4
+    )

@@ -246,6 +246,11 @@ HUGE = 10**15
         ({"sizes": {"history": 1}}, "sizes.history is 1; a whole number from 2"),
         ({"sizes": {"n_positions": -1}}, "sizes.n_positions is -1; a whole number"),
         ({"sizes": {"n_positions": True}}, "sizes.n_positions is true or false"),
+        ({"format": 1}, "the predictor is of format 1, this version reads 2; learn anew"),
+        ({"format": 99, "sizes": None}, "the predictor is of format 99, this version reads 2"),
+        ({"format": None}, "format is null; a whole number"),
+        ("no format", "the predictor is of format 1, this version reads 2; learn anew"),
+        ("no counts", "do not fit each other (there is no tensor counted.bits); learn anew"),
         ("not finite", "holds other than finite float32 numbers"),
         (WEIGHTS, "activation_predictor.safetensors: no such file"),
         (b"no tensors", "activation_predictor.safetensors: not a safetensors file"),
@@ -262,8 +267,15 @@ def test_a_damaged_predictor_is_refused(
         weights.unlink()
     elif change == "not finite":
         tensors = read_tensors(weights)
-        next(iter(tensors.values())).view(-1)[0] = float("nan")
+        tensors["norm.weight"][0] = float("nan")
         write_tensors(weights, {name: tensor.clone() for name, tensor in tensors.items()})
+    elif change == "no counts":
+        tensors = read_tensors(weights)
+        write_tensors(weights, {n: t.clone() for n, t in tensors.items() if n != "counted.bits"})
+    elif change == "no format":
+        description = json.loads(described.read_text())
+        del description["format"]
+        described.write_text(json.dumps(description))
     elif isinstance(change, bytes):
         weights.write_bytes(change)
     else:

@@ -56,6 +56,7 @@ from gelu.artifacts.predictors import (
     NEXT_TOKEN_SCORES,
     PART2_REPORT,
     PREDICTED_NEURONS,
+    PREDICTOR_FORMAT,
     read_tensors,
     write_tensors,
 )
@@ -167,6 +168,7 @@ __all__ = [
     "POSITION_PICTURE",
     "POSITION_SPECIFIC",
     "PREDICTED_NEURONS",
+    "PREDICTOR_FORMAT",
     "PROMPT_SIMILARITIES",
     "REPORT",
     "RUN",

@@ -27,6 +27,7 @@ from gelu.artifacts.checks import (
     values,
     whole,
 )
+from gelu.artifacts.predictors import PREDICTOR_FORMAT
 from gelu.artifacts.tables import read_document
 from gelu.cli import UserError
 
@@ -164,6 +165,7 @@ PATTERNS_KEYS = record(
 )
 PREDICTOR_KEYS = record(
     {
+        "format": whole(PREDICTOR_FORMAT, PREDICTOR_FORMAT),
         "sizes": record(
             {
                 **dict.fromkeys(
@@ -280,9 +282,16 @@ def _faults_of_neurons(pattern: Mapping[str, Any], counts: Mapping[str, int]) ->
 
 def read_predictor(path: Path) -> dict[str, Any] | None:
     """Return what describes a saved predictor of `predict_activations.py`, beside its weights."""
-    content = _checked(path, PREDICTOR_KEYS)
+    content = _checked(path, record({}, {"format": COUNT}))
     if content is None:
         return None
+    # What another version saved can have other keys.
+    if (found := content.get("format", 1)) != PREDICTOR_FORMAT:
+        raise UserError(
+            f"{path}: the predictor is of format {found}, this version reads {PREDICTOR_FORMAT}; "
+            "learn anew with --dataset_dir"
+        )
+    _require(path, content, PREDICTOR_KEYS)
     ids, sizes = content["token_ids"], content["sizes"]
     if any(later <= earlier for earlier, later in pairwise(ids)):
         raise UserError(f"{path}: token_ids are not in ascending order, each once")
@@ -302,11 +311,14 @@ def read_run(path: Path) -> dict[str, Any] | None:
 def _checked(path: Path, *checks: Check) -> dict[str, Any] | None:
     """Return a document that the checks take, None where there is none."""
     content = read_document(path)
-    if content is None:
-        return None
+    if content is not None:
+        _require(path, content, *checks)
+    return content
+
+
+def _require(path: Path, content: Any, *checks: Check) -> None:
     try:
         for check in checks:
             check("", content)
     except Refused as error:
         raise UserError(f"{path}: {error}; run the script that writes it anew") from None
-    return content

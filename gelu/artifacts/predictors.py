@@ -20,6 +20,8 @@ ACTIVATION_PREDICTION_RELIABILITY = "activation_prediction_reliability.csv"
 ACTIVATION_PREDICTION_PICTURE = "activation_prediction.png"
 ACTIVATION_PREDICTOR = "activation_predictor.json"
 ACTIVATION_PREDICTOR_WEIGHTS = "activation_predictor.safetensors"
+# Of a saved predictor: 1 was the network alone.
+PREDICTOR_FORMAT = 2
 PREDICTED_NEURONS = "predicted_neurons.csv"
 NEXT_TOKEN = "next_token_prediction.json"
 NEXT_TOKEN_SCORES = "next_token_prediction.csv"

@@ -15,7 +15,8 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
-from gelu.learning.backoff import Contexts, base_rate
+from gelu.learning.backoff import Contexts, Rates, backed_off, base_rate
+from gelu.learning.mixture import Mixtures
 from gelu.learning.network import (
     ActivationNetwork,
     Inputs,
@@ -32,24 +33,32 @@ from gelu.learning.prediction import (
     BASELINES,
     KINDS,
     PREDICTORS,
-    LearnedLogits,
+    Learned,
+    NetworkLogits,
     Strengths,
+    choose_mixtures,
     choose_strengths,
     layer_table,
     measure,
+    mixture_rows,
     neuron_table,
     reliability_table,
 )
 from gelu.models import Geometry
+from gelu.packed import PackedActivations
 from gelu.splits import Parts, coverage_note, split_parts
 from gelu.statistics.samples import Samples
-from gelu.token_history import NO_TOKEN
+from gelu.token_history import NO_TOKEN, UNKNOWN_TOKEN
 
 SHOWN: dict[str, Shown] = {
     "learned": "all",
     "learned_token_only": "token",
     "learned_position_only": "position",
 }
+COUNTED_BITS, COUNTED_TOKENS = "counted.bits", "counted.tokens"
+STRENGTHS, MIXTURE = "counted.strengths", "mixture.weights"
+COUNTS = (COUNTED_BITS, COUNTED_TOKENS, STRENGTHS, MIXTURE)
+MOST_TOKEN_ID = (1 << 31) - 2
 # Gives a function that counts progress: (description, total, unit).
 Bars = Callable[[str, int, str], AbstractContextManager[Callable[[int], object]]]
 
@@ -87,12 +96,41 @@ class Settings:
 
 
 @dataclass(frozen=True)
+class Counted:
+    """What the counts of a predictor are taken from: the samples of all training prompts.
+
+    activations: of m samples; history: (m, 2), their context token and the one before.
+    """
+
+    activations: PackedActivations
+    history: NDArray[np.int64]
+
+    def rates(self, asked: NDArray[np.int64], strengths: Strengths) -> Rates:
+        """Return the back-off rates of all neurons for one more sample; asked: (2,), its tokens."""
+        contexts = Contexts.of(np.concatenate([self.history, asked[None]]))
+        m, n_neurons = len(self.history), self.activations.n_neurons
+        parts = []
+        for first, active in self.activations.neuron_blocks():
+            layers = np.arange(first, first + active.shape[1]) * len(strengths.token) // n_neurons
+            both = (strengths.token[layers], strengths.pair[layers])
+            parts.append(backed_off(active, contexts, np.arange(m), np.array([m]), both))
+        return Rates(
+            np.concatenate([part.base for part in parts]),
+            np.concatenate([part.token for part in parts], axis=1),
+            np.concatenate([part.pair for part in parts], axis=1),
+        )
+
+
+@dataclass(frozen=True)
 class Predictor:
-    """A trained network with the tokens that it knows."""
+    """A trained network with the tokens that it knows, and the counts that it is mixed with."""
 
     network: ActivationNetwork
     codes: TokenCodes
     geometry: Geometry
+    counted: Counted
+    strengths: Strengths
+    mixture: NDArray[np.float32]
 
     def probabilities(self, token_ids: Sequence[int]) -> NDArray[np.float32]:
         """Return each neuron's probability of being active at the last token, (n_neurons,).
@@ -107,17 +145,32 @@ class Predictor:
         inputs = Inputs(self.codes.encode(history), positions)
         hidden = hidden_states(self.network, inputs, np.zeros(1, np.int64))
         weights, biases = neuron_weights(self.network)
-        rates: NDArray[np.float32] = 1 / (1 + np.exp(-(hidden @ weights + biases)[0]))
-        return rates
+        rates = self.counted.rates(history[0, :2], self.strengths)
+        layers = np.arange(self.geometry.n_neurons) // self.geometry.d_mlp
+        mixtures = Mixtures({"learned": self.mixture})
+        logits = mixtures.logits("learned", layers, rates, hidden @ weights + biases)[0]
+        probabilities: NDArray[np.float32] = 1 / (1 + np.exp(-logits))
+        return probabilities
 
     def description(self) -> dict[str, Any]:
-        """Return what `load_predictor` needs beside the weights, as plain values."""
+        """Return what `load_predictor` needs beside the tensors, as plain values."""
         return {
             "sizes": asdict(self.network.sizes),
             "token_ids": self.codes.ids.tolist(),
             "n_layer": self.geometry.n_layer,
             "d_mlp": self.geometry.d_mlp,
         }
+
+    def tensors(self) -> dict[str, torch.Tensor]:
+        """Return the network's weights, the mixture's, and the samples that are counted."""
+        arrays = {
+            COUNTED_BITS: self.counted.activations.bits,
+            COUNTED_TOKENS: self.counted.history,
+            STRENGTHS: np.stack([self.strengths.token, self.strengths.pair]),
+            MIXTURE: self.mixture,
+        }
+        kept = {name: torch.from_numpy(np.ascontiguousarray(x)) for name, x in arrays.items()}
+        return {**self.network.state_dict(), **kept}
 
 
 def load_predictor(description: dict[str, Any], tensors: dict[str, torch.Tensor]) -> Predictor:
@@ -129,18 +182,48 @@ def load_predictor(description: dict[str, Any], tensors: dict[str, torch.Tensor]
     codes = TokenCodes(np.array(description["token_ids"], np.int64))
     if len(codes) != sizes.n_codes:
         raise ValueError(f"sizes.n_codes is {sizes.n_codes}, token_ids make {len(codes)}")
-    for name, tensor in tensors.items():
+    geometry = Geometry(description["n_layer"], 0, description["d_mlp"], 0)
+    weights = {name: tensor for name, tensor in tensors.items() if name not in COUNTS}
+    for name, tensor in weights.items():
         if tensor.dtype != torch.float32 or not tensor.isfinite().all():
             raise ValueError(f"{ascii(name)[:60]} holds other than finite float32 numbers")
+    counted, strengths, mixture = _load_counts(tensors, geometry)
     try:
         # Without memory of its own: it takes that of the file's tensors, however large it says.
         with torch.device("meta"):
             network = ActivationNetwork(sizes)
-        network.load_state_dict(tensors, assign=True)
+        network.load_state_dict(weights, assign=True)
     except (ArithmeticError, RuntimeError) as error:
         raise ValueError(" ".join(str(error).split())[:200]) from None
-    geometry = Geometry(description["n_layer"], 0, description["d_mlp"], 0)
-    return Predictor(network.eval(), codes, geometry)
+    return Predictor(network.eval(), codes, geometry, counted, strengths, mixture)
+
+
+def _load_counts(
+    tensors: dict[str, torch.Tensor], geometry: Geometry
+) -> tuple[Counted, Strengths, NDArray[np.float32]]:
+    """Return counted samples, strengths and mixture; `ValueError` for ones never saved."""
+    if missing := [name for name in COUNTS if name not in tensors]:
+        raise ValueError(f"there is no tensor {missing[0]}")
+    bits, history, strengths, mixture = (tensors[name] for name in COUNTS)
+    m = bits.numel() // -(-geometry.n_neurons // 8)
+    expected = {
+        COUNTED_BITS: (torch.uint8, (m, (geometry.n_neurons + 7) // 8)),
+        COUNTED_TOKENS: (torch.int64, (m, 2)),
+        STRENGTHS: (torch.float32, (2, geometry.n_layer)),
+        MIXTURE: (torch.float32, (geometry.n_layer, 3)),
+    }
+    for name, (dtype, shape) in expected.items():
+        if tensors[name].dtype != dtype or tuple(tensors[name].shape) != shape or m == 0:
+            raise ValueError(f"{name} is of another type or shape than was saved")
+    if int(history.min()) < UNKNOWN_TOKEN or int(history.max()) > MOST_TOKEN_ID:
+        raise ValueError(f"{COUNTED_TOKENS} holds what is no token's id")
+    for name in (STRENGTHS, MIXTURE):
+        if not tensors[name].isfinite().all() or (tensors[name] < 0).any():
+            raise ValueError(f"{name} holds other than finite numbers of 0 or more")
+    if not strengths.all():
+        raise ValueError(f"{STRENGTHS} holds 0, counts need a strength above it")
+    counted = Counted(PackedActivations(bits.numpy(), geometry.n_neurons), history.numpy())
+    return counted, Strengths(*strengths.numpy()), mixture.numpy()
 
 
 @dataclass(frozen=True)
@@ -150,6 +233,7 @@ class Study:
 
     parts: Parts
     strengths: Strengths
+    mixtures: Mixtures
     losses: list[float]
     predictor: Predictor
     layers: pd.DataFrame
@@ -182,21 +266,34 @@ def study_activations(
     most = training.n_epochs(len(parts.learn)) * len(parts.learn)
     with bars("learning", most, "sample") as done:
         losses = train(network, inputs, activations, parts.learn, parts.validate, training, done)
-    hidden = {
-        name: hidden_states(network, inputs, parts.held_out, shown) for name, shown in SHOWN.items()
-    }
-    learned = LearnedLogits(hidden, *neuron_weights(network))
+    mixed = mixture_rows(parts.validate, geometry.d_mlp)
+    with bars("mixing", geometry.n_neurons, "neuron") as done:
+        logits = _network_logits(network, inputs, mixed)
+        mixtures = choose_mixtures(activations, contexts, parts, strengths, logits, done)
+    learned = Learned(_network_logits(network, inputs, parts.held_out), mixtures)
     with bars("testing", geometry.n_neurons, "neuron") as done:
         measured = measure(activations, geometry.n_layer, contexts, parts, strengths, learned, done)
+    counted = Counted(activations.taken(parts.training), history[parts.training, :2])
+    predictor = Predictor(
+        network.cpu(), codes, geometry, counted, strengths, mixtures.weights["learned"]
+    )
     return Study(
         parts,
         strengths,
+        mixtures,
         losses,
-        Predictor(network.cpu(), codes, geometry),
+        predictor,
         layer_table(measured),
         neuron_table(measured, geometry),
         reliability_table(measured),
     )
+
+
+def _network_logits(
+    network: ActivationNetwork, inputs: Inputs, rows: NDArray[np.int64]
+) -> NetworkLogits:
+    hidden = {name: hidden_states(network, inputs, rows, shown) for name, shown in SHOWN.items()}
+    return NetworkLogits(hidden, *neuron_weights(network))
 
 
 def _network(
@@ -241,6 +338,10 @@ def summarise_study(study: Study, samples: Samples, settings: Settings) -> dict[
         "smoothing": {
             "token": study.strengths.token.tolist(),
             "two_tokens": study.strengths.pair.tolist(),
+        },
+        "mixture": {
+            name: study.mixtures.weights["learned"][:, number].round(4).tolist()
+            for number, name in enumerate(("token", "two_tokens", "network"))
         },
         "validation_log_loss_bits_by_epoch": [round(loss, 6) for loss in study.losses],
         "log_loss_bits": {name: round(float(everywhere[name]), 6) for name in PREDICTORS},

@@ -8,7 +8,8 @@
 Each of the last tokens has a vector, the newest two one more of their own, and the position one;
 their sum goes through a residual layer, and one vector a neuron reads its log-odds from that. The
 biases start at the log-odds of the base rates. Some samples in training have inputs hidden, so that
-one network also says how much the newest token alone, and the position alone, would tell.
+one network also says how much the newest token alone, and the position alone, would tell. What it
+says is then mixed with counts (`gelu.learning.mixture`).
 """
 
 from collections.abc import Callable

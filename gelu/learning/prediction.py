@@ -1,6 +1,8 @@
 """How well neurons are predicted from tokens: every predictor on prompts it has not seen.
 
     strengths = choose_strengths(activations, contexts, parts, n_layer, bar.update)
+    mixtures = choose_mixtures(activations, contexts, parts, strengths, network_logits, bar.update)
+    learned = Learned(network_logits, mixtures)
     measured = measure(activations, n_layer, contexts, parts, strengths, learned, bar.update)
     layers, neurons = layer_table(measured), neuron_table(measured, geometry)
 
@@ -16,6 +18,8 @@ import scipy.sparse
 from numpy.typing import NDArray
 
 from gelu.learning.backoff import GRID, Contexts, backed_off, base_rate, count_contexts
+from gelu.learning.mixture import MOST_VALUES, Mixtures, fit_weights, mixed_steps
+from gelu.learning.readout import subset
 from gelu.learning.scores import (
     N_BINS,
     RELIABILITY_BINS,
@@ -47,18 +51,26 @@ class Strengths:
 
 
 @dataclass(frozen=True)
-class LearnedLogits:
-    """hidden: what the network's last layer reads, by predictor, (held out, width); weights:
-    (width, n_neurons); biases: (n_neurons,)."""
+class NetworkLogits:
+    """hidden: what the network's last layer reads, by predictor, (m, width); weights: (width,
+    n_neurons); biases: (n_neurons,)."""
 
     hidden: Mapping[str, NDArray[np.float32]]
     weights: NDArray[np.float32]
     biases: NDArray[np.float32]
 
     def of(self, predictor: str, neurons: slice) -> NDArray[np.float32]:
-        """Return the log-odds of these neurons, (held out, w)."""
+        """Return the log-odds of these neurons, (m, w)."""
         product: NDArray[np.float32] = self.hidden[predictor] @ self.weights[:, neurons]
         return product + self.biases[neurons]
+
+
+@dataclass(frozen=True)
+class Learned:
+    """The network, at the held-out rows, and how it is mixed with the counts."""
+
+    network: NetworkLogits
+    mixtures: Mixtures
 
 
 @dataclass(frozen=True)
@@ -123,13 +135,59 @@ def _loss_by_layer(
     return np.bincount(layers, loss, minlength=n_layer).astype(np.float64)
 
 
+def mixture_rows(validate: NDArray[np.int64], d_mlp: int) -> NDArray[np.int64]:
+    """Return the rows that a layer's weights are fitted to: all, or an even choice of them."""
+    most = max(1, MOST_VALUES // d_mlp)
+    if len(validate) <= most:
+        return validate
+    return validate[np.linspace(0, len(validate) - 1, most).astype(np.int64)]
+
+
+def choose_mixtures(
+    activations: PackedActivations,
+    contexts: Contexts,
+    parts: Parts,
+    strengths: Strengths,
+    network: NetworkLogits,
+    done: Callable[[int], object],
+) -> Mixtures:
+    """Return each layer's weights of counts and network, fitted on the validation prompts.
+
+    network: at the rows that `mixture_rows` returns. `done` is called with numbers of neurons.
+    """
+    n_layer = len(strengths.token)
+    d_mlp = activations.n_neurons // n_layer
+    rows = mixture_rows(parts.validate, d_mlp)
+    found: dict[str, list[NDArray[np.float32]]] = {predictor: [] for predictor in LEARNED}
+    for layer in range(n_layer):
+        both = (float(strengths.token[layer]), float(strengths.pair[layer]))
+        values: dict[str, list[NDArray[np.float32]]] = {predictor: [] for predictor in LEARNED}
+        truth = []
+        of_layer = np.arange(layer * d_mlp, (layer + 1) * d_mlp)
+        for first, active in subset(activations, of_layer).neuron_blocks():
+            start = layer * d_mlp + first
+            neurons = slice(start, start + active.shape[1])
+            rates = backed_off(active, contexts, parts.learn, rows, both)
+            truth.append(active[rows])
+            for predictor in LEARNED:
+                base, steps = mixed_steps(predictor, rates, network.of(predictor, neurons))
+                values[predictor].append(np.stack([np.broadcast_to(base, steps[0].shape), *steps]))
+            done(active.shape[1])
+        flat_truth = np.concatenate(truth, axis=1).reshape(-1)
+        for predictor in LEARNED:
+            joined = np.concatenate(values[predictor], axis=2)
+            flat = joined.reshape(len(joined), -1)
+            found[predictor].append(fit_weights(flat[0], list(flat[1:]), flat_truth))
+    return Mixtures({predictor: np.stack(weights) for predictor, weights in found.items()})
+
+
 def measure(
     activations: PackedActivations,
     n_layer: int,
     contexts: Contexts,
     parts: Parts,
     strengths: Strengths,
-    learned: LearnedLogits,
+    learned: Learned,
     done: Callable[[int], object],
 ) -> Measured:
     """Return how well each predictor does on the held-out prompts.
@@ -155,7 +213,8 @@ def measure(
             if predictor in by_count:
                 logits = logit(by_count[predictor])
             else:
-                logits = learned.of(predictor, neurons)
+                network = learned.network.of(predictor, neurons)
+                logits = learned.mixtures.logits(predictor, layers, rates, network)
             _add(found, number, neurons, layers, members, logits, truth)
         done(active.shape[1])
     found.group_loss[:] /= d_mlp
@@ -275,11 +334,11 @@ def neuron_table(measured: Measured, geometry: Geometry) -> pd.DataFrame:
 def decided_by(measured: Measured) -> NDArray[np.str_]:
     """Return what decides each neuron, one of `KINDS`, (n_neurons,).
 
-    token, position: `DECIDING_SHARE` of what the network saves over the base rate is also saved
-    without the rest of the text (position, where both do: a neuron of the first position also
+    token, position: `DECIDING_SHARE` of what the learned predictor saves over the base rate is also
+    saved without the rest of the text (position, where both do: a neuron of the first position also
     follows from the first token); mostly_token: at least `MOST_SHARE`. context: less than that.
-    unpredicted: the network saves less than `PREDICTED_SHARE` of the base rate's loss. constant:
-    always or never active in held-out samples.
+    unpredicted: it saves less than `PREDICTED_SHARE` of the base rate's loss. constant: always or
+    never active in held-out samples.
     """
     base, learned = (measured.loss[PREDICTORS.index(name)] for name in ("base_rate", "learned"))
     token, position = shares_alone(measured).values()
@@ -293,10 +352,10 @@ def decided_by(measured: Measured) -> NDArray[np.str_]:
 
 
 def shares_alone(measured: Measured) -> dict[str, NDArray[np.float64]]:
-    """Return how much of what the network saves the token alone, and the position alone, saves.
+    """Return how much of what is learned the token alone, and the position alone, saves.
 
-    Two arrays (n_neurons,), 1 for all of it, NaN where the network saves nothing. The token's is
-    that of counting or of the network that is shown nothing else, whichever is better.
+    Two arrays (n_neurons,), 1 for all of it, NaN where the learned predictor saves nothing. The
+    token's is that of counting or of what is learned from nothing else, whichever is better.
     """
     loss = dict(zip(PREDICTORS, measured.loss, strict=True))
     saved = loss["base_rate"] - loss["learned"]

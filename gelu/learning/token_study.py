@@ -19,9 +19,13 @@ from gelu.learning.readout import (
     Fitting,
     Readout,
     Start,
+    carry,
     fit_readout,
+    fit_to_few,
+    mean_loss,
     neuron_importance,
     subset,
+    surprises,
 )
 from gelu.learning.tokens import (
     ORDERS,
@@ -105,22 +109,61 @@ class _Task:
     codes: NDArray[np.int64]
     prior: NDArray[np.float64]
     parts: Parts
+    groups: NDArray[np.int64]
     done: Callable[[int], object]
 
     def fit(self, neurons: NDArray[np.int64], fitting: Fitting) -> "_Fit":
-        """Fit a readout of these neurons from nothing."""
-        return self._learn(neurons, subset(self.activations, neurons), fitting)
+        """Fit a readout of these neurons from nothing, in the better of two ways."""
+        activations = subset(self.activations, neurons)
+        few = (
+            None if fitting.hidden is not None else self._fit_to_few(neurons, activations, fitting)
+        )
+        # Both ways fit the same model to so few neurons, and this one to its optimum.
+        if few is not None and len(neurons) <= fitting.most_components:
+            self._skip(fitting)
+            return few
+        learned = self._learn(neurons, activations, fitting)
+        if few is None:
+            return learned
+        # Of many epochs one does well by chance: the penalised fit counts unless clearly worse.
+        validate = self.parts.validate
+        of_each = (
+            surprises(fit.learned, activations, self.codes, validate) for fit in (few, learned)
+        )
+        better = clearly_positive(np.subtract(*of_each), self.groups[validate])
+        return learned if better else few
 
     def go_on(self, fit: "_Fit", fitting: Fitting, start: "_Fit | None") -> "_Fit":
-        """Fit the same neurons again, from a readout of others; return what validates better."""
+        """Read the same neurons from a readout of others on; return what validates better.
+
+        A readout by stochastic gradients learns on; a penalised one, whose problem has one optimum
+        wherever it starts, is taken as it is.
+        """
         if start is None or start.readout.full != fit.readout.full:
-            n_samples = len(self.parts.learn)
-            self.done(fitting.n_epochs(n_samples, goes_on=True) * n_samples)
+            self._skip(fitting, goes_on=True)
             return fit
-        _, here, there = np.intersect1d(fit.neurons, start.neurons, True, return_indices=True)
-        given = Start(start.readout, here, there)
-        again = self._learn(fit.neurons, fit.activations, fitting, given)
-        return min(fit, again, key=lambda fit: fit.loss)
+        if fit.penalised or start.penalised:
+            self._skip(fitting, goes_on=True)
+            other = self._carry(fit, fitting, start)
+        else:
+            given = _start(start.learned, fit.neurons, start)
+            other = self._learn(fit.neurons, fit.activations, fitting, given)
+        return min(fit, other, key=lambda each: each.loss)
+
+    def _skip(self, fitting: Fitting, goes_on: bool = False) -> None:
+        """Count the steps of a fit by stochastic gradients that is not needed as done."""
+        n_samples = len(self.parts.learn)
+        self.done(fitting.n_epochs(n_samples, goes_on) * n_samples)
+
+    def _fit_to_few(
+        self, neurons: NDArray[np.int64], activations: PackedActivations, fitting: Fitting
+    ) -> "_Fit | None":
+        """Fit a readout of these neurons by penalised regression."""
+        learn, validate = self.parts.learn, self.parts.validate
+        few = fit_to_few(activations, self.codes, self.prior, learn, validate, fitting)
+        if few is None:
+            return None
+        return _Fit(neurons, activations, few.readout, few.learned, few.loss, penalised=True)
 
     def _learn(
         self,
@@ -129,11 +172,22 @@ class _Task:
         fitting: Fitting,
         start: Start | None = None,
     ) -> "_Fit":
+        """Fit a readout of these neurons by stochastic gradients."""
         learn, validate = self.parts.learn, self.parts.validate
         readout, loss = fit_readout(
             activations, self.codes, self.prior, learn, validate, fitting, self.done, start
         )
-        return _Fit(neurons, activations, readout, loss)
+        return _Fit(neurons, activations, readout, readout, loss)
+
+    def _carry(self, fit: "_Fit", fitting: Fitting, start: "_Fit") -> "_Fit":
+        """Read the neurons of `fit` with the readout of `start` as it is."""
+        neurons, activations = fit.neurons, fit.activations
+        readout, learned = (
+            carry(_start(each, neurons, start), len(neurons), self.prior, fitting)
+            for each in (start.readout, start.learned)
+        )
+        loss = mean_loss(learned, activations, self.codes, self.parts.validate)
+        return _Fit(neurons, activations, readout, learned, loss, start.penalised)
 
     def test(self, fit: "_Fit") -> TokenScores:
         """Return a readout's scores on the held-out prompts."""
@@ -149,12 +203,35 @@ class _Task:
 
 @dataclass(frozen=True)
 class _Fit:
-    """A readout of these neurons, their activations, and its surprise on validation prompts."""
+    """A readout of these neurons, and their activations. loss: surprise on validation prompts of
+    `learned`, which has not learned from these; a penalised readout has, in the end."""
 
     neurons: NDArray[np.int64]
     activations: PackedActivations
     readout: Readout
+    learned: Readout
     loss: float
+    penalised: bool = False
+
+
+def clearly_positive(values: NDArray[np.float64], groups: NDArray[np.int64]) -> bool:
+    """Return whether a mean is above 0 by more than its standard error over prompts.
+
+    values, groups: (m,). The one-standard-error rule (Breiman et al. 1984), with the error of a
+    ratio of sums over prompts; of one prompt there is no error to tell, and nothing is clear.
+    """
+    mean = float(values.mean())
+    rest = sums_by_group(values - mean, groups)
+    if len(rest) < 2:
+        return False
+    error = np.sqrt(len(rest) / (len(rest) - 1) * np.square(rest).sum()) / len(values)
+    return bool(mean > error)
+
+
+def _start(readout: Readout, neurons: NDArray[np.int64], fit: _Fit) -> Start:
+    """Return a readout of the neurons of `fit` as the start of one of `neurons`."""
+    _, here, there = np.intersect1d(neurons, fit.neurons, True, return_indices=True)
+    return Start(readout, here, there)
 
 
 def study_next_token(
@@ -186,7 +263,9 @@ def study_next_token(
     prior = classes.prior(counted.unigram)
     plan = reading_plan(samples.geometry)
     with bars("readouts", _most_steps(plan, settings, samples.geometry, learned), "sample") as done:
-        task = _Task(samples.activations, came, classes, classes.encode(came), prior, parts, done)
+        task = _Task(
+            samples.activations, came, classes, classes.encode(came), prior, parts, groups, done
+        )
         whole, more, chosen = _readouts(task, plan, settings, samples.geometry)
     rows += more
     ceiling = _ceiling(samples, parts, inside, rows)
@@ -234,7 +313,9 @@ def _readouts(
     linear, n_neurons = settings.fitting(linear=True), geometry.n_neurons
 
     def row(predictor: str, neurons: str, fit: _Fit) -> dict[str, Any]:
-        return _row(predictor, neurons, len(fit.neurons), task.test(fit), task.parts)
+        fitted = "penalised" if fit.penalised else "stochastic"
+        scores = _row(predictor, neurons, len(fit.neurons), task.test(fit), task.parts)
+        return {**scores, "fitted": fitted}
 
     every = np.arange(n_neurons)
     # Its weights stand for all layers alike: started from one's, it would keep the others' at 0.
