@@ -71,6 +71,11 @@ class Fitting:
     least_steps: int = 500
     patience: int = 3
 
+    @property
+    def most_components(self) -> int:
+        """Components of a penalised fit, which has weights of the same rank as the other."""
+        return min(self.components, self.rank)
+
     def n_epochs(self, n_samples: int) -> int:
         """Return the epochs for so many samples, at most."""
         return max(self.epochs, -(-self.least_steps // self.n_batches(n_samples)))
@@ -317,7 +322,7 @@ def fit_to_few(
         return None
     rows = np.concatenate([learn, validate])
     means, varies = _means(activations, rows)
-    most = min(fitting.components, fitting.rank)
+    most = fitting.most_components
     directions = principal_components(activations, rows, means, most, fitting.seed)
     inputs, codes = project(activations, rows, means, directions), classes[rows]
     places = np.arange(len(rows))
@@ -334,7 +339,7 @@ def fit_to_few(
 
 def penalised_cost(n_neurons: int, n_classes: int, n_samples: int, fitting: Fitting) -> float:
     """Return how many times the products of `fit_readout` those of `fit_to_few` are, about."""
-    components = min(fitting.components, fitting.rank, n_neurons)
+    components = min(fitting.most_components, n_neurons)
     penalised = 2 * EVALUATIONS * n_samples * n_classes * components
     if n_neurons <= fitting.rank:
         each = 2 * n_neurons * n_classes

@@ -114,7 +114,7 @@ class _Task:
         """Fit a readout of these neurons from nothing, in the better of two ways, and test it."""
         few = None if fitting.hidden is not None else self.fit_to_few(neurons, fitting)
         # Both ways fit the same model to so few neurons, and this one to its optimum.
-        if few is not None and len(neurons) <= fitting.components:
+        if few is not None and len(neurons) <= fitting.most_components:
             return few
         learned = self.learn(neurons, fitting, None)
         if few is None:
