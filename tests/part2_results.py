@@ -51,6 +51,7 @@ def activation_prediction() -> dict[str, Any]:
         "log_loss_bits": dict(LOSSES),
         "decided_by": {"token": 5, "position": 1, "constant": 2},
         "verdict": "It is better.",
+        "intervals": "95 % intervals are over 2 held-out prompts.",
         "skipped": {"a thing": "no reason"},
         **PICTURE,
     }
@@ -81,6 +82,7 @@ def _pattern(number: int) -> dict[str, Any]:
         "n_on": 7,
         "share_on": 7 / SAMPLES,
         "n_prompts_on": 4,
+        "n_prompts_held_out": 2,
         "found_in": "both halves",
         "share_beyond_tokens": 0.75,
         "share_low": -0.5,
@@ -109,6 +111,7 @@ def patterns() -> dict[str, Any]:
         "summary": {
             "counts": {**counts, "tested": 5, "kept": 2},
             "fdr": 0.05,
+            "intervals": "95 % intervals are over 2 held-out prompts.",
             "permuted_data": {"kept": [0, 1], "neurons": 8, "samples": SAMPLES},
             "skipped": {"x": "y"},
             "subsampled": {},
@@ -136,6 +139,7 @@ def next_token() -> dict[str, Any]:
             {"layer": layer, "correlation": 0.5 - layer / 4} for layer in range(LAYERS)
         ],
         "strongest_neurons": [[3, 1], [4, 7]],
+        "intervals": "95 % intervals are over 2 held-out prompts.",
         "skipped": {"the model's weights": "not at hand"},
         **PICTURE,
     }

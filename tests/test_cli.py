@@ -103,6 +103,9 @@ def test_what_the_machine_refuses_is_one_line(
     assert ended.value.code == 2 and capsys.readouterr().err == said
 
 
+INTERRUPTED = (
+    "interrupted: nothing unfinished was left under a final name; the same command starts anew\n"
+)
 # What happens to an error there; importing modules runs callbacks and finalisers by the thousand.
 SWALLOWED = {
     "weak reference": "thing = Thing(); seen = weakref.ref(thing, stop); del thing",
@@ -138,7 +141,7 @@ run_script(main)
     ended = told_to_stop(code)
     assert ended.stdout == ("swallowed\n" if goes_on else "swallowed\ncame to the end\n")
     assert ended.returncode == 130, ended.stderr
-    assert ended.stderr == "interrupted: nothing unfinished was left under a final name\n"
+    assert ended.stderr == INTERRUPTED
 
 
 @pytest.mark.parametrize("presses", [1, 2])
@@ -164,7 +167,7 @@ run_script(main)
     ended = told_to_stop(code)
     assert ended.stdout == ("imported\n" if presses == 1 else "")
     assert ended.returncode == 130, ended.stderr
-    assert ended.stderr == "interrupted: nothing unfinished was left under a final name\n"
+    assert ended.stderr == INTERRUPTED
 
 
 def test_cleaning_up_after_ctrl_c_is_not_interrupted_again() -> None:
@@ -199,7 +202,7 @@ cli.run_script(main)
 """
     ended = told_to_stop(code)
     assert ended.stdout == "first\nsecond\nthird\n" and ended.returncode == 130, ended.stderr
-    assert ended.stderr == "interrupted: nothing unfinished was left under a final name\n"
+    assert ended.stderr == INTERRUPTED
 
 
 def told_to_stop(code: str) -> subprocess.CompletedProcess[str]:
