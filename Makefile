@@ -37,9 +37,12 @@ PART2 := $(OUT)/part2
 setup: $(READY)
 
 # The stamp is written last: an installation that broke off is made again from the start. The
-# package says in one line where it does not run on this Python.
+# package says in one line where it does not run on this Python. What a link leads to is another
+# folder's, and not cleared.
 $(READY): requirements.txt $(call stale,$(VENV))
 	@$(BASE) -B -c "import gelu"
+	@test ! -L $(VENV) || { echo "error: $(VENV) is a link and out of date; run make setup in the \
+	folder that it leads to" >&2; exit 2; }
 	$(BASE) -m venv --clear $(VENV)
 	$(RUN) -m pip install --quiet --disable-pip-version-check --requirement requirements.txt
 	touch $@

@@ -3,6 +3,7 @@
 The Pythons that make finds here are shell scripts that note what they are asked.
 """
 
+import os
 import re
 import shutil
 import subprocess
@@ -153,6 +154,19 @@ def test_an_environment_whose_python_is_gone_or_unsupported_is_made_anew(machine
             (machine.folder / ".venv" / "pyvenv.cfg").write_text("version = 3.10.2\n")
         assert machine.make("setup").returncode == 0 and machine.installed() == ["3.11"], spoil
         assert machine.make("setup").returncode == 0 and machine.installed() == [], spoil
+
+
+def test_what_a_link_leads_to_is_not_cleared(machine: Machine) -> None:
+    machine.put(machine.path / "python3.11", "3.11")
+    assert machine.make("setup").returncode == 0
+    shared = (machine.folder / ".venv").rename(machine.folder / "shared")
+    (machine.folder / ".venv").symlink_to(shared)
+    assert machine.make("setup").returncode == 0  # up to date, it serves
+    later = (shared / ".installed").stat().st_mtime + 10
+    os.utime(machine.folder / "requirements.txt", (later, later))
+    ended = machine.make("setup")
+    assert ended.returncode == 2 and "is a link and out of date; run make setup" in ended.stderr
+    assert machine.installed() == [] and (shared / ".installed").exists()
 
 
 def test_without_a_choice_the_first_that_runs_is_taken_also_from_pyenv(machine: Machine) -> None:
