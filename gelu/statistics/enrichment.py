@@ -184,60 +184,54 @@ def allowing_for_dependence(
     # Only the neurons that a test is left of, numbered anew until the end.
     neurons, place = np.unique(found.neuron, return_inverse=True)
     found, active = replace(found, neuron=place), active[:, neurons]
-    marks = measure(active.astype(np.float32), completions)
+    data = _Data(labels, active, measure(active.astype(np.float32), completions), completions)
     for p_values in (_over_completions, _within_completions, _over_prompts):
-        other = p_values(labels, active, marks, completions, found)
+        other = p_values(data, found)
         p_value = np.maximum(found.p_value, other)
         low = p_value <= alpha
         found = Found(found.label[low], found.neuron[low], found.n_both[low], p_value[low])
     return found.with_neurons(neurons)
 
 
-def _over_completions(
-    labels: Labels,
-    active: NDArray[np.bool_],
-    marks: Marks,
-    completions: Completions,
-    found: Found,
-) -> NDArray[np.float64]:
+@dataclass(frozen=True)
+class _Data:
+    """What a block of neurons is tested on; active: (n, neurons), marks: their measures."""
+
+    labels: Labels
+    active: NDArray[np.bool_]
+    marks: Marks
+    completions: Completions
+
+
+def _over_completions(data: _Data, found: Found) -> NDArray[np.float64]:
     """Return the p-value of each test found so far where completions are exchangeable."""
-    correlations = persistence(marks.pairs, completions)
+    labels, pairs = data.labels, data.marks.pairs
+    correlations = persistence(pairs, data.completions)
     sizes = labels.sizes.astype(np.float64)
     effects = design_effects(sizes, labels.pairs, correlations)[found.label, found.neuron]
-    frequency = marks.pairs.by_lag[found.neuron, 0] / completions.n_samples
+    frequency = pairs.by_lag[found.neuron, 0] / data.completions.n_samples
     p_value = clustered_p_value(found.n_both, labels.sizes[found.label], frequency, effects)
     # Where nothing persists, Fisher's test is exact and the binomial tail merely close to it.
     return np.where(effects > 1, p_value, 0.0)
 
 
-def _within_completions(
-    labels: Labels,
-    active: NDArray[np.bool_],
-    marks: Marks,
-    completions: Completions,
-    found: Found,
-) -> NDArray[np.float64]:
+def _within_completions(data: _Data, found: Found) -> NDArray[np.float64]:
     """Return the p-value of each test found so far where labels keep to their completions."""
-    variance, independent = shift_variance(labels, marks, completions)
-    expected = labels.sums @ shares_within(marks.sums, completions)
+    labels, marks = data.labels, data.marks
+    variance, independent = shift_variance(labels, marks, data.completions)
+    expected = labels.sums @ shares_within(marks.sums, data.completions)
     chosen = (found.label, found.neuron)
     # A label that fills its completions, or a neuron that does, is the same after every shift.
     effects = np.maximum(variance[chosen] / np.maximum(independent[chosen], 1e-9), 1.0)
     return _tail_above(found.n_both, labels.sizes[found.label], expected[chosen], effects)
 
 
-def _over_prompts(
-    labels: Labels,
-    active: NDArray[np.bool_],
-    marks: Marks,
-    completions: Completions,
-    found: Found,
-) -> NDArray[np.float64]:
+def _over_prompts(data: _Data, found: Found) -> NDArray[np.float64]:
     """Return the p-value of each test found so far where prompts are exchangeable."""
-    p_value = np.zeros(len(found.label))
+    labels, p_value = data.labels, np.zeros(len(found.label))
     if labels.blocks is None or labels.squares is None:
         return p_value
-    for first, moments in labels.blocks.neuron_moments(active):
+    for first, moments in labels.blocks.neuron_moments(data.active):
         inside = (found.neuron >= first) & (found.neuron < first + len(moments.frequency))
         for label in np.unique(found.label[inside]):
             tests = np.flatnonzero(inside & (found.label == label))
