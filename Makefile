@@ -50,7 +50,7 @@ $(READY): requirements.txt $(call stale,$(VENV))
 demo: $(READY)
 	rm -rf $(OUT)
 	$(RUN) generate_activation_dataset.py --model_type $(MODEL) \
-		--input_csv parcellation_datasets/emotions.csv --export_dir $(OUT)/dataset --seed 42
+		--input_csv parcellation_datasets/emotions_short.csv --export_dir $(OUT)/dataset --seed 42
 	$(RUN) a_generate_gelu_graph.py --model_type $(MODEL) --output_dir $(OUT)/gelu_graph
 	$(RUN) b_trace_gelu_activations.py --model_type $(MODEL) \
 		--input_text "I think love is" --output_dir $(OUT)/activations

@@ -139,18 +139,20 @@ def _one_temperature(
     """Write one temperature's dataset; return its rows of the study."""
     from gelu.artifacts import DATASET, MATRIX, Artifacts
     from gelu.folder_samples import read_run_samples
-    from gelu.statistics.temperature import temperature_rows
+    from gelu.statistics.temperature import NEEDED_COLUMNS, temperature_rows
 
     files = Artifacts(folder, ready.inputs.source.name, options.csv_safe)
     name = temperature_name(options.temperature)
     made = make_dataset(files, ready, options, sharing, label=f"tokens at {name}")
     print(made if isinstance(made, str) else f"{folder}: {made.headline()}")
-    run = read_run_samples(files.path(DATASET), files.path(MATRIX), ready.inputs.source)
+    dataset, matrix = files.path(DATASET), files.path(MATRIX)
+    # A folder that was finished before is left as it is, and may have been changed since.
+    run = read_run_samples(dataset, matrix, ready.inputs.source, NEEDED_COLUMNS)
     matched, n_samples = run.matched, ready.inputs.n_samples
     if len(matched.table) != n_samples:
         raise UserError(
-            f"{files.path(DATASET)}: {len(matched.table):,} of the run's {n_samples:,} samples are "
-            f"there and in {files.path(MATRIX)}; --overwrite makes them anew"
+            f"{dataset}: {len(matched.table):,} of the run's {n_samples:,} samples are there and "
+            f"in {matrix}; --overwrite makes them anew"
         )
     return temperature_rows(
         options.temperature, matched.table, matched.activations, run.geometry.n_layer

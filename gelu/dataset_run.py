@@ -237,7 +237,7 @@ def _settled(files: "Artifacts", ready: Ready, options: Options, sharing: Sharin
     from gelu.run_folder import begun_run
 
     begun = None if sharing.overwrite else begun_run(files)
-    before = _stated_arguments(files, begun)
+    before = {} if begun is None else begun.get("arguments", {})
     # Merging computes nothing, so that it can run on a machine without the others' GPU.
     device = before.get("device", ready.device) if sharing.merge else ready.device
     batch_size = options.batch_size or before.get("batch_size")
@@ -246,19 +246,6 @@ def _settled(files: "Artifacts", ready: Ready, options: Options, sharing: Sharin
         longest = max(len(prompt.token_ids) + prompt.n_new for prompt in prompts)
         batch_size = default_batch_size(ready.device, ready.inputs.geometry, longest)
     return replace(options, device=device, batch_size=batch_size)
-
-
-def _stated_arguments(files: "Artifacts", begun: dict[str, Any] | None) -> dict[str, Any]:
-    """Return the arguments of a run that is begun in the folder, none where there is none."""
-    before = {} if begun is None else begun.get("arguments")
-    if not isinstance(before, dict):
-        raise UserError(f"{files.folder}: its description of the run names no arguments")
-    batch_size, device = before.get("batch_size", 1), before.get("device", "cpu")
-    if type(batch_size) is not int or batch_size < 1 or not isinstance(device, str):
-        raise UserError(
-            f"{files.folder}: its description of the run is damaged; --overwrite starts afresh"
-        )
-    return before
 
 
 @dataclass

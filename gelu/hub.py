@@ -129,7 +129,7 @@ def _download(hub_id: str, folder: Path, remotes: Sequence[Remote]) -> None:
                 _download_one(hub_id, blobs, remote, Counted(bar, position))
     except KeyboardInterrupt:
         raise KeyboardInterrupt(
-            f"interrupted: the same command goes on with the download of {hub_id} where it stopped"
+            f"the same command goes on with the download of {hub_id} where it stopped"
         ) from None
 
 

@@ -148,9 +148,9 @@ def test_an_unfinished_run_of_another_seed_is_refused_too(work: Path, tmp_path: 
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"arguments": 5}, "its description of the run names no arguments"),
-        ({"arguments": {"batch_size": "3"}}, "its description of the run is damaged"),
-        ({"arguments": {"batch_size": 3, "device": 1}}, "its description of the run is damaged"),
+        ({"arguments": 5}, "run.json: arguments is 5; an object is needed"),
+        ({"arguments": {"batch_size": "3"}}, "arguments.batch_size is '3'; a whole number"),
+        ({"arguments": {"batch_size": 3, "device": 1}}, "arguments.device is 1; a text is needed"),
         ({"versions": {"torch": "1.0"}}, "holds another run: versions"),
     ],
 )
