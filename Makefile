@@ -118,6 +118,8 @@ bench: $(BENCH_READY)
 	$(BENCH_RUN) benchmarks/startup.py
 	$(BENCH_RUN) benchmarks/analysis.py
 	$(BENCH_RUN) benchmarks/coverage.py
+	$(BENCH_RUN) benchmarks/false_findings_tokens.py
+	$(BENCH_RUN) benchmarks/false_findings_prompts.py
 	$(BENCH_RUN) benchmarks/part2.py --samples 10000
 	$(BENCH_RUN) benchmarks/small_data.py
 	$(BENCH_RUN) benchmarks/patterns.py

@@ -4,6 +4,7 @@
 HYPOTHESIS_PROFILE=fuzz, of `make fuzz`, 10,000 for each of the fuzzing tests.
 """
 
+import multiprocessing
 import os
 
 import pytest
@@ -11,6 +12,20 @@ from hypothesis import HealthCheck, settings
 
 # Two workers share the cores: one thread each, for small models faster than threads that wait.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# A worker has one fork server: whichever test starts it, those of tests/interruptions.py need what
+# it has imported.
+PRELOADED = [
+    "tests.helpers",
+    "gelu.dataset_run",
+    "gelu.generation",
+    "gelu.export",
+    "gelu.dataset",
+    "gelu.graph_output",
+    "gelu.run_folder",
+    "gelu.plan",
+    "gelu.team",
+]
+multiprocessing.set_forkserver_preload(PRELOADED)
 
 settings.register_profile("fixed", derandomize=True, deadline=None)
 settings.register_profile("explore", max_examples=3000, deadline=None)

@@ -21,18 +21,6 @@ from pathlib import Path
 from tests import stopped
 from tests.helpers import ROOT
 
-PRELOADED = [
-    "tests.helpers",
-    "gelu.dataset_run",
-    "gelu.generation",
-    "gelu.export",
-    "gelu.dataset",
-    "gelu.graph_output",
-    "gelu.run_folder",
-    "gelu.plan",
-    "gelu.team",
-]
-
 
 def forked(
     arguments: Sequence[object],
@@ -50,7 +38,6 @@ def forked(
     other users' files.
     """
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(PRELOADED)
     argv = [str(ROOT / str(arguments[0])), *map(str, arguments[1:])]
     process = context.Process(
         target=_run, args=(argv, str(log), stop_at, int(by), output, unprivileged)
