@@ -454,18 +454,21 @@ def test_counts_over_pairs_of_prompts_have_the_mean_and_variance_worked_out() ->
     shares = active.reshape(*shape, 4).mean(axis=1)
     for label in range(3):
         chosen = (codes == label).reshape(shape).sum(axis=1)
-        near, mean, variance = blocks.moments_of_count(
+        count = blocks.moments_of_count(
             np.flatnonzero(codes == label), squares[[label]], moments, np.arange(4)
         )
         counts = np.einsum("pt,qtj->pqj", chosen, shares)
         others = [np.delete(counts[p], p, axis=0) for p in range(n_units)]
-        spread = np.einsum("pt,tj->j", chosen, (shares * (1 - shares)).mean(axis=0))
-        assert near == (codes == label).sum()
+        spreads = shares * (1 - shares)
+        elsewhere = (spreads.sum(axis=0) - spreads) / (n_units - 1)
+        spread = np.einsum("pt,ptj->j", chosen, elsewhere)
+        assert count.n_near == (codes == label).sum()
+        assert count.most_of_a_prompt == chosen.sum(axis=1).max()
         np.testing.assert_allclose(
-            mean, np.sum([c.mean(axis=0) for c in others], axis=0), rtol=1e-4
+            count.mean, np.sum([c.mean(axis=0) for c in others], axis=0), rtol=1e-4
         )
         expected = np.sum([c.var(axis=0, ddof=1) for c in others], axis=0) + spread
-        np.testing.assert_allclose(variance, expected, rtol=1e-3)
+        np.testing.assert_allclose(count.variance, expected, rtol=1e-3)
     assert PromptBlocks.of(equal_lengths(2, 3, 4)) is None
 
 
@@ -493,6 +496,83 @@ def test_completions_that_repeat_their_prompts_text_in_places_are_no_evidence() 
         n_found += 40 in set(found["neuron_id"])
         false += int((table["neuron_id"] != 40).sum())
     assert n_found == 4 and false <= 1
+
+
+def moved_text(rng: np.random.Generator, shape: tuple[int, int, int]) -> NDArray[np.int64]:
+    """Return tokens of completions (prompts, completions, length) that write their prompt's text,
+    each from one of its first four tokens on, at four places of five."""
+    n_prompts, n_completions, length = shape
+    outputs = rng.integers(0, 26, shape)
+    for prompt, text in enumerate(rng.integers(0, 26, (n_prompts, length + 3))):
+        for completion, start in enumerate(rng.integers(0, 4, n_completions)):
+            own = rng.random(length) < 0.2
+            taken = text[start : start + length]
+            outputs[prompt, completion] = np.where(own, outputs[prompt, completion], taken)
+    return outputs
+
+
+def test_a_passage_that_is_written_again_and_again_is_evidence_once() -> None:
+    # Neurons read the token two to four before the one just read; tokens are drawn independently.
+    false = n_found = 0
+    for seed in range(4):
+        rng = np.random.default_rng(seed)
+        outputs = moved_text(rng, (6, 10, 40))
+        columns = []
+        for number in range(60):
+            back = 3 + number % 3
+            read = np.concatenate(
+                [rng.integers(0, 26, (6, 1, back)).repeat(10, axis=1), outputs[..., :-back]], axis=2
+            )
+            columns.append(np.isin(read, rng.choice(26, 4, False)).ravel())
+        active = np.stack([*columns, (outputs == 3).ravel()], axis=1)
+        prompts = np.repeat(range(6), 10).tolist()
+        samples = samples_of([40] * 60, prompts, outputs.ravel().tolist(), active)
+        table = token_specific_neurons(samples, 3, 0.05).table
+        found = table[(table["role"] == "output") & (table["token_id"] == 3)]
+        n_found += 60 in set(found["neuron_id"])
+        false += int((table["neuron_id"] != 60).sum())
+    assert n_found >= 3 and false <= 1
+
+
+def test_passages_are_the_same_token_before_under_the_same_text() -> None:
+    outputs = [5, 6, 5, 5, 7, 5, 6, 5, 5, 6]
+    samples = samples_of([6, 4], [0, 0], outputs, np.ones((10, 1), bool))
+    before = {
+        "output": ["p1", 5, 6, "run", 5, 7, "p1", 6, "run", 5],
+        "context": ["p2", "p1", 5, 6, "run", 5, "p2", "p1", 6, "run"],
+    }
+    for role, told in before.items():
+        numbers = samples.passages(role)
+        for a, b in product(range(10), repeat=2):
+            same = told[a] == told[b] and (told[a] != "run" or a == b)
+            assert (numbers[a] == numbers[b]) == same, (role, a, b)
+    apart = samples_of([6, 4], [0, 1], outputs, np.ones((10, 1), bool))
+    assert not set(apart.passages("output")[:6]) & set(apart.passages("output")[6:])
+
+
+@pytest.mark.parametrize("shape", [(6, 10, 40), (12, 5, 20), (36, 5, 20)])
+def test_a_neuron_of_one_token_is_found_wherever_the_token_stands(
+    shape: tuple[int, int, int],
+) -> None:
+    # No other prompt has a token of this kind at the same places.
+    rng = np.random.default_rng(1)
+    n_prompts, n_completions, length = shape
+    outputs = rng.integers(0, 300, shape).ravel()
+    spread = rng.permutation(len(outputs))[:40].reshape(5, 8)
+    for token, places in enumerate(spread):
+        outputs[places] = 1000 + token
+    active = outputs[:, None] == 1000 + np.arange(5)
+    strays = active | (rng.random(active.shape) < 0.003)
+    prompts = np.repeat(range(n_prompts), n_completions).tolist()
+    lengths = [length] * len(prompts)
+    both = np.concatenate([active, strays], axis=1)
+    samples = samples_of(lengths, prompts, outputs.tolist(), both)
+    table = token_specific_neurons(samples, 3, 0.05).table
+    table = table[table["role"] == "output"]
+    p_values = table.set_index(["token_id", "neuron_id"])["p_value"]
+    for token in range(5):
+        perfect, with_strays = (p_values[1000 + token, neuron] for neuron in (token, 5 + token))
+        assert perfect < 1e-7 and with_strays < 1e-5
 
 
 def test_detectors_are_found_about_as_often_as_by_fishers_test_where_it_holds() -> None:

@@ -197,11 +197,14 @@ def test_tokens_across_prompts_are_means_over_pairs() -> None:
     table = tokens_across_prompts(samples, 0.05, 0).table
     assert list(table.columns) == contract_columns("token_across_prompts")
     jaccard = pairwise_overlap(PackedActivations.from_bool(active)).jaccard()
-    prompts = np.repeat(range(4), 36)
+    prompts, passages = np.repeat(range(4), 36), samples.passages("output")
     for row in table.to_dict("records"):
         here = outputs == row["token_id"]
-        same = here[:, None] & here & (prompts[:, None] != prompts)
-        other = here[:, None] & ~here & (prompts[:, None] == prompts)
+        # Of a prompt's samples with the same token before them the first is compared.
+        first = np.zeros(len(outputs), bool)
+        first[np.flatnonzero(here)[np.unique(passages[here], return_index=True)[1]]] = True
+        same = first[:, None] & first & (prompts[:, None] != prompts)
+        other = first[:, None] & ~here & (prompts[:, None] == prompts)
         assert (row["token"], row["n_samples"]) == (f"t{row['token_id']}", here.sum())
         assert row["n_prompts"] == len(np.unique(prompts[here]))
         assert row["jaccard_same_token_other_prompt"] == pytest.approx(
@@ -228,6 +231,35 @@ def test_p_values_of_independent_tokens_are_not_too_small(monkeypatch: pytest.Mo
     for level in (0.05, 0.2):
         spread = np.sqrt(level * (1 - level) / len(p_values))
         assert np.mean(np.array(p_values) <= level) <= level + 3 * spread
+
+
+@pytest.mark.parametrize("shape", [(8, 10, 20), (12, 5, 20)])
+def test_a_beginning_that_completions_share_is_no_evidence(
+    shape: tuple[int, int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Completions leave the text of their prompt's first one at a random token; neurons know nothing
+    # of tokens, and do the same where the tokens so far are the same.
+    monkeypatch.setattr(f"{ACROSS}.SHIFTS", 499)
+    n_prompts, n_completions, length = shape
+    false = n_tests = 0
+    for seed in range(4):
+        rng = np.random.default_rng(seed)
+        outputs = rng.integers(0, 30, shape)
+        active = rng.random((*shape, 60)) < 0.2
+        for leave in np.argwhere(rng.random((n_prompts, n_completions - 1, length)) < 0.02)[::-1]:
+            outputs[leave[0], leave[1] + 1, leave[2] :] += 30 * (leave[1] + 1)
+        left = (outputs[:, 1:] >= 30).cumsum(axis=2) > 0
+        outputs %= 30
+        outputs[:, 1:] = np.where(left, outputs[:, 1:], outputs[:, :1])
+        same = ~np.concatenate([np.zeros((n_prompts, n_completions - 1, 1), bool), left], axis=2)
+        active[:, 1:] = np.where(same[..., :length, None], active[:, :1], active[:, 1:])
+        prompts = np.repeat(range(n_prompts), n_completions).tolist()
+        lengths = [length] * len(prompts)
+        samples = samples_of(lengths, prompts, outputs.ravel().tolist(), active.reshape(-1, 60))
+        table = tokens_across_prompts(samples, 0.05, seed).table
+        false += int((table["q_value"] <= 0.05).sum())
+        n_tests += len(table)
+    assert n_tests > 80 and false <= 1
 
 
 def test_of_many_samples_some_are_compared(monkeypatch: pytest.MonkeyPatch) -> None:

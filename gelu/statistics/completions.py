@@ -136,7 +136,7 @@ class Pairs:
     by_lag: (columns, lags), pairs of one completion that are so many tokens apart, the completion
     taken as a circle; lag 0 is a sample with itself. twins: (columns,), pairs with the same prefix.
     aligned: (columns,), other pairs at the same place of two completions of one text. across:
-    (columns,), other pairs of two completions of one cluster.
+    (columns,), pairs at other places of two completions of one cluster.
     """
 
     by_lag: NDArray[np.float64]
@@ -209,16 +209,18 @@ def _pairs(
     texts = completions.unit_texts()
     clusters = completions.clusters()
     prefixes, of_samples = completions.prefixes, completions.of_samples()
-    twins = np.zeros(marked.shape[1])
+    twins, aligned_twins = np.zeros((2, marked.shape[1]))
+    place = completions.places()
+    n_places = int(place.max()) + 1
     if prefixes is not None:
         twins = _pairs_within(marked, prefixes)
-    place = completions.places()
-    same_place = _pairs_within(marked, texts[of_samples] * (int(place.max()) + 1) + place)
+        aligned_twins = _pairs_within(marked, prefixes * n_places + place)
+    same_place = _pairs_within(marked, texts[of_samples] * n_places + place)
     order = np.argsort(clusters, kind="stable")
     first = np.flatnonzero(np.diff(clusters[order], prepend=-1))
     totals = np.add.reduceat(sums[order], first, axis=0)
     of_two = (totals**2).sum(axis=0) - (sums**2).sum(axis=0)
-    aligned = same_place - twins
+    aligned = same_place - aligned_twins
     # Completions that are clusters of their own have twins and aligned samples all the same.
     return Pairs(by_lag, twins, aligned, np.maximum(of_two - same_place, 0.0))
 

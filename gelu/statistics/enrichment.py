@@ -9,7 +9,8 @@ largest of four.
 - Over completions: labels and activity may both persist along a completion, and hang on the prompt.
   Laying each completion's labels on another completion's activity, turned in a circle, gives the
   count a larger variance. Counts are divided by that design effect (Rao and Scott 1992,
-  *Biometrics* 48), and a binomial tail at the neuron's overall frequency is taken.
+  *Biometrics* 48), and a binomial tail at the neuron's overall frequency is taken. A passage that
+  completions of a prompt write again and again, wherever in them, is evidence once.
 - Within completions: a label may be frequent in the completions in which a neuron is often active
   without the two ever going together (module `within_completions`).
 - Over prompts: completions of a prompt may share both, place by place (module `prompt_blocks`).
@@ -60,12 +61,20 @@ class Labels:
 
     @classmethod
     def from_indicator(
-        cls, indicator: scipy.sparse.csr_array, completions: Completions, by_place: bool = True
+        cls,
+        indicator: scipy.sparse.csr_array,
+        completions: Completions,
+        by_place: bool = True,
+        passages: NDArray[np.int64] | None = None,
     ) -> "Labels":
         """Measure the distances between each label's samples. No label may be empty.
 
         by_place: whether to compare prompts place by place, which labels that are places cannot be.
+        passages: (n,), equal for samples that count as one where they have the same label, as
+        `Samples.passages` gives them; by default those with the same prefix.
         """
+        if passages is not None:
+            completions = replace(completions, prefixes=passages)
         indicator = indicator.astype(np.float32).sorted_indices()
         measured = [
             measure(indicator[start : start + LABELS_AT_A_TIME].toarray().T, completions)
@@ -82,6 +91,24 @@ class Labels:
         blocks = PromptBlocks.of(completions) if by_place else None
         squares = None if blocks is None else blocks.label_squares(indicator)
         return cls(indicator, sizes, sums.tocsr(), shifts.tocsr(), pairs, blocks, squares)
+
+    @classmethod
+    def joined(cls, parts: Sequence["Labels"]) -> "Labels":
+        """Return the labels of several parts, one or more, of the same completions as one."""
+
+        def stacked(name: str) -> scipy.sparse.csr_array:
+            return scipy.sparse.csr_array(scipy.sparse.vstack([getattr(p, name) for p in parts]))
+
+        blocks = parts[0].blocks
+        return cls(
+            stacked("indicator"),
+            np.concatenate([part.sizes for part in parts]),
+            stacked("sums"),
+            stacked("shifts"),
+            Pairs.joined([part.pairs for part in parts]),
+            blocks,
+            None if blocks is None else stacked("squares"),
+        )
 
     def __len__(self) -> int:
         return int(self.indicator.shape[0])
@@ -235,14 +262,19 @@ def _over_prompts(data: _Data, found: Found) -> NDArray[np.float64]:
         inside = (found.neuron >= first) & (found.neuron < first + len(moments.frequency))
         for label in np.unique(found.label[inside]):
             tests = np.flatnonzero(inside & (found.label == label))
-            near, expected, variance = labels.blocks.moments_of_count(
-                labels.samples(label), labels.squares[[label]], moments, found.neuron[tests] - first
+            neurons = found.neuron[tests] - first
+            count = labels.blocks.moments_of_count(
+                labels.samples(label), labels.squares[[label]], moments, neurons
             )
-            if near == 0:
+            if count.n_near == 0:
                 continue
             size = int(labels.sizes[label])
-            share = np.clip(expected / near, 1e-9, 1 - 1e-9)
-            effects = np.maximum(variance / (near * share * (1 - share)), 1.0)
+            # Where no other prompt is active at these places there is nothing to expect less than
+            # what the neuron does everywhere.
+            share = np.maximum(count.mean / count.n_near, moments.frequency[neurons])
+            share = np.clip(share, 1e-9, 1 - 1e-9)
+            effects = count.variance / (count.n_near * share * (1 - share))
+            effects = np.clip(effects, 1.0, count.most_of_a_prompt)
             both = found.n_both[tests]
             p_value[tests] = _tail_above(both, np.full(len(both), size), size * share, effects)
     return p_value

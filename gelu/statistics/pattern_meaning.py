@@ -126,7 +126,8 @@ def _token_tests(
     likely = np.unique(fisher_found(n_both, sizes[chosen], n_on, len(on), fdr).label)
     if len(likely) == 0:
         return pd.DataFrame(columns=list(TOKEN_COLUMNS))
-    measured = Labels.from_indicator(indicator[likely], samples.completions)
+    passages = samples.passages(role)
+    measured = Labels.from_indicator(indicator[likely], samples.completions, passages=passages)
     found = enriched(measured, on[:, varied], samples.completions, fdr)
     token, size = chosen[likely[found.label]], measured.sizes[found.label]
     table = pd.DataFrame(

@@ -3,7 +3,7 @@
     blocks = PromptBlocks.of(completions)                 # None for fewer than three prompts
     squares = blocks.label_squares(indicator)             # a row a label
     for first, moments in blocks.neuron_moments(active):
-        near, mean, variance = blocks.moments_of_count(samples, squares[[label]], moments, neurons)
+        count = blocks.moments_of_count(samples, squares[[label]], moments, neurons)
 
 Just after a prompt all its completions have read the same tokens, and later on they repeat one
 another in places: a neuron that reads a few tokens back is then active in all of them at once, and
@@ -14,7 +14,9 @@ generated token on the first, ...): what completions of a prompt share stays as 
 sides. The mean and the variance of the count over these pairs of prompts are exact. As a neuron's
 activity at each place is kept, a token that stands at one place only goes with no neuron that is
 active at that place whatever stands there. Counts are then divided by the design effect (Rao and
-Scott 1992, *Biometrics* 48), and a binomial tail is taken.
+Scott 1992, *Biometrics* 48), and a binomial tail is taken. A prompt's part of the count is at most
+its samples with the label, and prompts are independent; so the effect, however few prompts it is
+worked out from, is at most the samples of the prompt that has most of them.
 """
 
 from collections.abc import Iterator
@@ -45,6 +47,20 @@ class NeuronMoments:
     squares: NDArray[np.float32]
     spread: NDArray[np.float32]
     frequency: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class CountMoments:
+    """Of a label's count over pairs of different prompts, of samples at the first places.
+
+    n_near: how many of the label's samples stand there; most_of_a_prompt: how many of them in the
+    prompt that has most; mean, variance: (neurons,).
+    """
+
+    n_near: int
+    most_of_a_prompt: int
+    mean: NDArray[np.float64]
+    variance: NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -132,9 +148,8 @@ class PromptBlocks:
         squares: csr_array,
         moments: NeuronMoments,
         neurons: NDArray[np.int64],
-    ) -> tuple[int, NDArray[np.float64], NDArray[np.float64]]:
-        """Return how many of a label's samples stand at the first places, and the mean and the
-        variance of their count over pairs of different prompts, each (neurons,).
+    ) -> CountMoments:
+        """Return the moments of the count of a label's samples in which each neuron is active.
 
         samples: of the label; squares: its row of `label_squares`, (1, T * T); neurons: columns of
         the moments.
@@ -142,16 +157,31 @@ class PromptBlocks:
         samples = self._near(samples)
         if len(samples) == 0:
             nothing = np.zeros(len(neurons))
-            return 0, nothing, nothing
+            return CountMoments(0, 0, nothing, nothing)
         units, places, others = self.units[samples], self.places[samples], self.n_units - 1
         first = np.flatnonzero(np.diff(units, prepend=-1))
-        own = moments.profiles[units[:, None], places[:, None], neurons]
-        own = np.add.reduceat(own, first, axis=0).astype(np.float64)
+        of_samples = moments.profiles[units[:, None], places[:, None], neurons]
+        own = np.add.reduceat(of_samples, first, axis=0).astype(np.float64)
         mean = np.add.reduceat(moments.mean[places][:, neurons], first, axis=0).astype(np.float64)
         elsewhere = self.n_units * mean - own
         all_squares = squares @ moments.squares[:, neurons]
         other_squares = all_squares[0] - (own**2).sum(axis=0)
         between = (other_squares - (elsewhere**2).sum(axis=0) / others) / (others - 1)
-        within = moments.spread[places][:, neurons].sum(axis=0, dtype=np.float64)
+        share = of_samples + moments.frequency[neurons]
+        within = self._spread_elsewhere(moments.spread[:, neurons], places, share)
         expected = elsewhere.sum(axis=0) / others + len(samples) * moments.frequency[neurons]
-        return len(samples), expected, np.maximum(between, 0) + within
+        most = int(np.diff(first, append=len(samples)).max())
+        return CountMoments(len(samples), most, expected, np.maximum(between, 0) + within)
+
+    def _spread_elsewhere(
+        self, spread: NDArray[np.float32], places: NDArray[np.int64], share: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        """Return the sum over a label's samples of the variance between the completions of another
+        prompt at their places, mean over these prompts, (neurons,).
+
+        spread: (T, neurons), mean over all prompts; share: (samples, neurons), of the completions
+        of the sample's own prompt that are active at its place.
+        """
+        n_there = self.there.sum(axis=0)[places][:, None]
+        others = n_there * spread[places] - share * (1 - share)
+        return np.asarray(np.maximum(others / np.maximum(n_there - 1, 1), 0).sum(axis=0))

@@ -29,6 +29,8 @@ COLUMNS: Mapping[Role, tuple[str, str]] = {
     "output": ("output", "output_id"),
     "context": ("context_token", "context_token_id"),
 }
+# How many tokens before the one written the token stands that is just before that of a role.
+BEFORE: Mapping[str, int] = {"output": 1, "context": 2, "previous": 3}
 WHOLE_NUMBERS = (
     "sample_id",
     "prompt_sample_idx",
@@ -93,6 +95,34 @@ class Samples:
             [str(text) for text in texts.to_numpy()[first]],
             [int(token_id) for token_id in ids],
         )
+
+    def passages(self, role: str) -> NDArray[np.int64]:
+        """Return a number for each sample, equal for those of one prompt's text that have the same
+        token just before that of the role, a key of `BEFORE`, (n,).
+
+        What completions of a prompt write again, wherever in them, has a token and the one before
+        it in common each time, and a neuron that reads a few tokens back does the same each time.
+        A token of the prompt is told apart from others by its distance alone. In runs of one token
+        this holds in any text, and only samples with the same prefix are equal.
+        """
+        column = "output_id" if "output_id" in self.table.columns else "output"
+        outputs = np.asarray(pd.factorize(self.table[column])[0], np.int64)
+        own, before = (self._earlier(outputs, BEFORE[role] - back) for back in (1, 0))
+        texts = self.completions.unit_texts()[self.completions.of_samples()]
+        prefixes = self.completions.prefixes
+        alone = np.arange(len(self)) if prefixes is None else prefixes
+        run = (own == before) & (own >= 0)
+        pairs = np.stack([np.where(run, -1, texts), np.where(run, alone, before)])
+        return np.asarray(np.unique(pairs, axis=1, return_inverse=True)[1].ravel(), np.int64)
+
+    def _earlier(self, outputs: NDArray[np.int64], distance: int) -> NDArray[np.int64]:
+        """Return the token so many before each output, (n,); below 0 where it is the prompt's, by
+        its distance, or its row is missing."""
+        positions = self.table["token_position"].to_numpy()
+        rows = np.arange(len(self)) - distance
+        known = self.completions.places() >= distance
+        known &= positions[rows] == positions - distance
+        return np.where(known, outputs[rows], np.minimum(positions, distance) - distance - 1)
 
     def positions(self) -> NDArray[np.int64] | None:
         """Return each sample's absolute position, (n,); None where the table has none."""

@@ -114,7 +114,7 @@ def token_specific_neurons(
     )
     if len(none) == 0 or len(selective) == 0:
         return nothing
-    measured = Labels.from_indicator(indicator, samples.completions)
+    measured = _measured(samples, tested, indicator)
     least = least_p_values(measured, samples.completions)
     family = Family.of(measured.sizes, least, selective, len(samples), fdr)
     n_tests, n_tokens = tested.by_role(family.n_tests), tested.by_role(family.n_tests > 0)
@@ -128,6 +128,22 @@ def token_specific_neurons(
     n_passed = {each: int((table["direction"] == each).sum()) for each in DIRECTIONS}
     strongest = _strongest(table, min_phi, top_per_token)
     return TokenTests(strongest, n_tests, n_tokens, n_passed)
+
+
+def _measured(samples: Samples, tested: _Tested, indicator: scipy.sparse.csr_array) -> Labels:
+    """Return the labels; those of a role have the same token before them in a passage."""
+    roles = np.array(tested.roles, object)
+    return Labels.joined(
+        [
+            Labels.from_indicator(
+                indicator[np.flatnonzero(roles == role)],
+                samples.completions,
+                passages=samples.passages(role),
+            )
+            for role in ROLES
+            if role in tested.roles
+        ]
+    )
 
 
 def _found(

@@ -6,7 +6,8 @@ the token stands elsewhere in the same completions: labels are turned in a circl
 completion, by an offset of its own, so that prompts, completions and runs of a token stay. No label
 is turned onto the tokens just after it: there neurons read the token itself, which where it was
 written they could not, and what they have of a rare token makes chance look too unlike. Prompts of
-equal text are one prompt.
+equal text are one prompt. A passage that a prompt's completions write again and again is evidence
+once: of a prompt's samples with the same token before theirs, the first alone is compared.
 """
 
 import math
@@ -108,11 +109,12 @@ def _with_q_values(table: pd.DataFrame) -> pd.DataFrame:
 
 @dataclass(frozen=True)
 class _Comparison:
-    """The compared samples: jaccard (n, n); prompts, codes, starts, lengths, places: (n,) each
-    sample's prompt, token, its completion's first row and length, and its place in it; offsets:
-    (SHIFTS, n), by how much its completion is turned."""
+    """The compared samples: jaccard (n, n); passages, prompts, codes, starts, lengths, places: (n,)
+    each sample's passage (`Samples.passages`), prompt, token, its completion's first row and
+    length, and its place in it; offsets: (SHIFTS, n), by how much its completion is turned."""
 
     jaccard: NDArray[np.float32]
+    passages: NDArray[np.int64]
     prompts: NDArray[np.int64]
     codes: NDArray[np.int64]
     starts: NDArray[np.int64]
@@ -134,6 +136,7 @@ class _Comparison:
         offsets = np.where(offsets > 0, offsets + sizes // AFTERMATH, 0)
         return cls(
             pairwise_overlap(sets).jaccard().astype(np.float32),
+            samples.passages("output")[kept],
             samples.prompt_units()[samples.completions.of_samples()][kept],
             codes[kept],
             starts,
@@ -145,7 +148,7 @@ class _Comparison:
 
     def token(self, token: int) -> tuple[float, float, float]:
         """Return (same token under another prompt, same prompt with other tokens, p-value)."""
-        here = np.flatnonzero(self.codes == token)
+        here = self._once(token)
         if len(here) > MOST_SAMPLES_OF_TOKEN:
             here = np.sort(self.rng.choice(here, MOST_SAMPLES_OF_TOKEN, replace=False))
         other = self._same_prompt_other_token(here, token)
@@ -160,10 +163,15 @@ class _Comparison:
 
     def smallest_p(self, token: int) -> float:
         """Return one in the ways to turn the token's completions, or in all shifts drawn."""
-        here = self.codes == token
+        here = self._once(token)
         lengths = self.lengths[here][np.unique(self.starts[here], return_index=True)[1]]
         log_ways = float(np.log(_n_turns(lengths)).sum())
         return math.exp(-min(log_ways, math.log(1 + SHIFTS)))
+
+    def _once(self, token: int) -> NDArray[np.int64]:
+        """Return the token's samples, of each passage the first, ascending."""
+        here = np.flatnonzero(self.codes == token)
+        return here[np.sort(np.unique(self.passages[here], return_index=True)[1])]
 
     def _same_prompt_other_token(self, here: NDArray[np.int64], token: int) -> float:
         same = (self.prompts[here][:, None] == self.prompts) & (self.codes != token)
