@@ -5,7 +5,9 @@ from contextlib import contextmanager
 from typing import Any
 
 from gelu.cli import UserError
-from gelu.download import PASSING, NotAHubError, WrongBytesError, asked_pause, client
+from gelu.deadlines import TooSlowError
+from gelu.download import PASSING, NotAHubError, WrongBytesError, asked_pause
+from gelu.hub_settings import client, settings_of_the_way
 
 LOG_IN = "log in with `hf auth login` or set HF_TOKEN"
 SHOWN = 160
@@ -32,6 +34,7 @@ def told_in_one_line(hub_id: str, advice: str) -> Iterator[None]:
         library.errors.OfflineModeIsEnabled,
         library.errors.OIDCError,
         NotAHubError,
+        TooSlowError,
         WrongBytesError,
     )
     try:
@@ -60,10 +63,12 @@ def _reason(error: Exception, hub_id: str, advice: str) -> str:
         f"is in the cache; {advice}",
         httpx2.ReadTimeout: f"{endpoint} was silent for {_limit()} s, the limit that "
         f"HF_HUB_ETAG_TIMEOUT and HF_HUB_DOWNLOAD_TIMEOUT set; {again}; {advice}",
+        TooSlowError: f"{endpoint} is too slow ({first_line}); {again}; for a slow network set "
+        f"HF_HUB_ETAG_TIMEOUT and HF_HUB_DOWNLOAD_TIMEOUT above {_limit()}; {advice}",
         httpx2.RemoteProtocolError: f"the connection to {endpoint} broke; {again}",
         httpx2.ReadError: f"the connection to {endpoint} broke; {again}",
         Exception: f"{tried}: {endpoint} cannot be reached ({type(error).__name__}: {first_line}); "
-        f"check the connection and HF_ENDPOINT; {advice}",
+        f"check the connection and {' and '.join(settings_of_the_way(first_line))}; {advice}",
     }
     return next(reason for kind, reason in reasons.items() if isinstance(error, kind))
 
