@@ -7,7 +7,7 @@ from typing import Any
 from gelu.cli import UserError
 from gelu.deadlines import TooSlowError
 from gelu.download import PASSING, NotAHubError, WrongBytesError, asked_pause
-from gelu.hub_settings import client, settings_of_the_way
+from gelu.hub_settings import SettingError, client, settings_of_the_way
 
 LOG_IN = "log in with `hf auth login` or set HF_TOKEN"
 SHOWN = 160
@@ -41,6 +41,8 @@ def told_in_one_line(hub_id: str, advice: str) -> Iterator[None]:
         yield
     except library.errors.HFValidationError:
         raise UserError(f"--model_type {hub_id}: no such folder, and not a hub id") from None
+    except SettingError as error:
+        raise HubError(str(error)) from None
     except told as error:
         reason = _reason(error, hub_id, advice)
         raise HubError(f"--model_type {hub_id}: {reason}") from None

@@ -24,6 +24,10 @@ NO_SECONDS = (
 )
 
 
+class SettingError(UserError):
+    """The hub cannot be asked with the user's settings; the cache may do without."""
+
+
 @cache
 def client() -> Any:
     """Return the module `huggingface_hub`, quiet; `UserError` for settings it cannot read."""
@@ -44,7 +48,7 @@ def client() -> Any:
 
 
 def session() -> Any:
-    """Return the hub client's `httpx2.Client`; `UserError` for settings it cannot be made with."""
+    """Return the hub client's `httpx2.Client`; `SettingError` where the settings allow none."""
     _refuse_endpoint()
     for variable, address in _proxies().items():
         _refuse_proxy(variable, address)
@@ -54,7 +58,7 @@ def session() -> Any:
         place = next((name for name in OF_CERTIFICATES if os.environ.get(name)), None)
         if error.filename is not None or place is None:  # such as SSLKEYLOGFILE's
             raise
-        raise UserError(
+        raise SettingError(
             f"{place}: no certificates can be read from there ({error.strerror or error}); "
             "name a file of certificates in PEM format, or unset it"
         ) from None
@@ -63,7 +67,7 @@ def session() -> Any:
 def _refuse_endpoint() -> None:
     endpoint = os.environ.get("HF_ENDPOINT", "")
     if fault := fault_of_address(endpoint):
-        raise UserError(f"HF_ENDPOINT {endpoint}: not an address ({fault}); mend or unset it")
+        raise SettingError(f"HF_ENDPOINT {endpoint}: not an address ({fault}); mend or unset it")
 
 
 def fault_of_address(address: str) -> str | None:
@@ -105,7 +109,7 @@ def _refuse_proxy(variable: str, address: str) -> None:
         )
     else:
         return
-    raise UserError(f"{variable}: {fault}")
+    raise SettingError(f"{variable}: {fault}")
 
 
 def settings_of_the_way(reason: str) -> list[str]:

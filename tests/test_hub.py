@@ -673,6 +673,21 @@ def test_a_setting_of_the_way_that_cannot_be_used_is_named(
     assert line.startswith(f"error: {variable}: ") and said in line, line
 
 
+def test_a_cached_second_choice_needs_no_proxy(
+    trace: Trace, hub: Hub, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = dict(hub.files[NEW])
+    vocabulary = json.loads(files.pop("tokenizer.json"))["model"]["vocab"]
+    files |= {"vocab.json": json.dumps(vocabulary).encode(), "merges.txt": b"#version: 0.2\n"}
+    hub.files["someone/old"] = files
+    first = trace("someone/old").stdout
+    shutil.rmtree(
+        repository(home, "someone/old") / ".no_exist"
+    )  # other programs leave no such mark
+    monkeypatch.setenv("ALL_PROXY", "socks5://127.0.0.1:9")
+    assert trace("someone/old").stdout == first
+
+
 def test_a_proxy_that_is_not_used_needs_not_be_one(
     trace: Trace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
