@@ -9,16 +9,17 @@ for hours. What is its own here: addresses, log-in, the meaning of headers and o
 """
 
 import hashlib
-import os
 import re
 import time
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
 from gelu.cli import UserError
+from gelu.deadlines import LEAST_RATE, Caller, at_least_rate
+from gelu.hub_settings import client, fault_of_address, headers, session
 
 Value = TypeVar("Value")
 PAUSES = (1.0, 2.0)  # seconds before the second try and the third, with no byte in between
@@ -27,6 +28,13 @@ PASSING = (408, 429, 500, 502, 503, 504)  # the statuses that waiting may change
 SHA256, SHA1 = re.compile(r"[0-9a-f]{64}"), re.compile(r"[0-9a-f]{40}")
 LARGE = 1 << 20  # bytes from which on a bar shows at once
 BLOCK = 1 << 22
+# Times the limit on silence that an answer's headers may take, with all redirects, and the window
+# over which a body must hold the least rate. A host may have many addresses of which some are dead.
+HEADERS_PATIENCE, RATE_WINDOW = 6, 3
+REDIRECTS = 20
+WEIGHT_ENDINGS = (".safetensors", ".bin")
+LARGEST_WEIGHTS = 1 << 34  # bytes of a file of weights whose size the hub does not state
+LARGEST_TEXT = 1 << 26  # bytes of any other: configuration, tokenizer, index
 
 
 @dataclass(frozen=True)
@@ -69,35 +77,6 @@ class Counted:
             self.furthest = position
 
 
-@cache
-def client() -> Any:
-    """Return the module `huggingface_hub`, quiet; `UserError` for settings it cannot read."""
-    # Else it asks the hub, before all else, for a list of programs that might be calling it.
-    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
-    try:
-        import huggingface_hub
-        from huggingface_hub import constants, file_download, utils
-    except ValueError:
-        raise UserError(_NO_SECONDS) from None
-    if min(constants.HF_HUB_ETAG_TIMEOUT, constants.HF_HUB_DOWNLOAD_TIMEOUT) < 1:
-        raise UserError(_NO_SECONDS)
-    assert file_download  # imported to be reached through the package
-    utils.logging.set_verbosity_error()
-    return huggingface_hub
-
-
-_NO_SECONDS = "HF_HUB_ETAG_TIMEOUT, HF_HUB_DOWNLOAD_TIMEOUT: whole numbers of seconds are needed"
-
-
-def headers() -> dict[str, str]:
-    """Return the headers of a request, with the user's token where there is one."""
-    made: dict[str, str] = client().utils.build_hf_headers(library_name="gelu-activations")
-    # Said here: the HTTP library's own complaint would repeat the token.
-    if re.fullmatch(r"[\x20-\x7e]*", made.get("authorization", "")) is None:
-        raise UserError("HF_TOKEN: holds characters that no token has; copy it anew")
-    return made
-
-
 def look_up(hub_id: str, name: str, revision: str) -> Remote:
     """Ask the hub for a file's commit, hash and size; the hub client's errors come through.
 
@@ -105,12 +84,20 @@ def look_up(hub_id: str, name: str, revision: str) -> Remote:
     """
     library = client()
     url = library.hf_hub_url(hub_id, name, revision=revision)
-    try:
-        stated = patiently(
-            lambda: library.get_hf_file_metadata(
-                url, headers=headers(), timeout=library.constants.HF_HUB_ETAG_TIMEOUT
+    seconds = library.constants.HF_HUB_ETAG_TIMEOUT
+
+    def ask() -> Any:
+        session()  # which says what is wrong with the user's settings
+        made = headers()
+        with Caller() as caller:
+            return _answer(
+                caller,
+                seconds,
+                lambda: library.get_hf_file_metadata(url, headers=made, timeout=seconds),
             )
-        )
+
+    try:
+        stated = patiently(ask)
     except library.errors.RemoteEntryNotFoundError as error:
         commit = error.response.headers.get("X-Repo-Commit", "")
         return Remote(name, url, commit if SHA1.fullmatch(commit) else None, None, None)
@@ -121,8 +108,26 @@ def look_up(hub_id: str, name: str, revision: str) -> Remote:
     ):
         if form.fullmatch(value or "") is None:
             raise NotAHubError(f"its answer has no {header}")
+    if stated.size is not None and stated.size > LARGEST_TEXT and not _is_weights(name):
+        raise NotAHubError(f"it states {stated.size:,} bytes for {name}")
     exact = library.hf_hub_url(hub_id, name, revision=stated.commit_hash)
     return Remote(name, exact, stated.commit_hash, stated.etag, stated.size)
+
+
+def _answer(caller: Caller, seconds: float, ask: Callable[[], Value]) -> Value:
+    """Return what the hub answers, all redirects included.
+
+    seconds: the limit on silence. `NotAHubError` where an address to which it redirects, or a
+    number that it states, is none.
+    """
+    try:
+        return caller.call(ask, seconds * HEADERS_PATIENCE)
+    except ValueError as error:
+        raise NotAHubError(f"its answer holds what cannot be read: {error}") from None
+
+
+def _is_weights(name: str) -> bool:
+    return name.endswith(WEIGHT_ENDINGS)
 
 
 def patiently(attempt: Callable[[], Value], gained: Callable[[], bool] = lambda: False) -> Value:
@@ -160,9 +165,10 @@ def _pause_after(error: Exception, usual: float) -> float | None:
 
 def asked_pause(response: Any) -> float:
     """Return how many seconds the hub asks to wait; 0 where it does not."""
-    limit = client().utils.parse_ratelimit_headers(response.headers)
-    if response.status_code == 429 and limit is not None and limit.remaining == 0:
-        return float(limit.reset_in_seconds)
+    if response.status_code == 429:
+        limit = client().utils.parse_ratelimit_headers(response.headers)
+        if limit is not None and limit.remaining == 0:
+            return float(limit.reset_in_seconds)
     asked = response.headers.get("Retry-After", "")
     return float(asked) if re.fullmatch(r"[0-9]{1,9}", asked) else 0.0
 
@@ -174,35 +180,74 @@ def receive(remote: Remote, partial: Path, counted: Counted) -> None:
     the HTTP library and of the hub client come through; what has come by then stays.
     """
     partial.touch()
-    before = 0
+    before, began = 0, 0.0
 
     def attempt() -> None:
-        nonlocal before
-        before = counted.furthest
+        nonlocal before, began
+        before, began = counted.furthest, time.monotonic()
         _receive_once(remote, partial, counted)
 
+    def gained() -> bool:  # else a server that sends a byte and hangs up could do so for years
+        return counted.furthest - before >= LEAST_RATE * max(1.0, time.monotonic() - began)
+
     if remote.size is None or partial.stat().st_size < remote.size:
-        patiently(attempt, gained=lambda: counted.furthest > before)
+        patiently(attempt, gained)
 
 
 def _receive_once(remote: Remote, partial: Path, counted: Counted) -> None:
-    library = client()
     start = partial.stat().st_size
+    seconds = client().constants.HF_HUB_DOWNLOAD_TIMEOUT
     asked = headers() | {"accept-encoding": "identity"} | _range(start)
-    seconds = library.constants.HF_HUB_DOWNLOAD_TIMEOUT
-    session = library.utils.get_session()
-    with session.stream("GET", remote.url, headers=asked, timeout=seconds) as response:
-        if response.status_code == 416:  # there is nothing behind what we have: it is not the file
-            partial.write_bytes(b"")
-            raise WrongBytesError(f"{remote.name} is shorter than what had come of it")
-        library.utils.hf_raise_for_status(response)
-        with partial.open("r+b") as file:
-            file.seek(start if response.status_code == 206 else 0)
-            for block in response.iter_bytes():
-                file.write(block)
-                counted.reach(file.tell())
-                if remote.size is not None and file.tell() > remote.size:
-                    raise WrongBytesError(f"{remote.name} is longer than its {remote.size:,} bytes")
+    request = session().build_request("GET", remote.url, headers=asked, timeout=seconds)
+    with Caller() as caller:
+        opened = _answer(caller, seconds, lambda: _open(request))
+        with closing(opened) as response:
+            if response.status_code == 416:  # nothing is behind what we have: it is not the file
+                partial.write_bytes(b"")
+                raise WrongBytesError(f"{remote.name} is shorter than what had come of it")
+            blocks = at_least_rate(response.iter_raw(), caller, seconds * RATE_WINDOW)
+            with partial.open("r+b") as file:
+                file.seek(start if response.status_code == 206 else 0)
+                for block in blocks:
+                    _refuse_too_long(remote, file.tell() + len(block))
+                    file.write(block)
+                    counted.reach(file.tell())
+
+
+def _open(request: Any) -> Any:
+    """Return the answer that redirects lead to, its body yet to come; raise for a refusal.
+
+    No other body is read: it could be without end, or a few bytes that unpack to gigabytes.
+    """
+    import httpx2
+
+    for _ in range(REDIRECTS):
+        response = session().send(request, stream=True, follow_redirects=False)
+        coding = response.headers.get("Content-Encoding", "").strip().lower() or "identity"
+        if response.is_success and coding == "identity":
+            return response
+        response.close()
+        if response.is_success:
+            raise NotAHubError(f"it compresses ({coding}) what was asked for as it is")
+        if fault := fault_of_address(response.headers.get("Location", "")):
+            raise NotAHubError(f"it redirects to what is no address: {fault}")
+        if response.next_request is None:
+            bare = {
+                name: text for name, text in response.headers.items() if "-encoding" not in name
+            }
+            answer = httpx2.Response(response.status_code, headers=bare, request=response.request)
+            client().utils.hf_raise_for_status(answer)
+            raise NotAHubError(f"it answers {response.status_code} where a file was asked for")
+        request = response.next_request
+    raise httpx2.TooManyRedirects(f"more than {REDIRECTS} redirects")
+
+
+def _refuse_too_long(remote: Remote, position: int) -> None:
+    kind = LARGEST_WEIGHTS if _is_weights(remote.name) else LARGEST_TEXT
+    longest = kind if remote.size is None else remote.size
+    if position > longest:
+        whose = "the most that such a file has" if remote.size is None else "what the hub states"
+        raise WrongBytesError(f"{remote.name} is longer than {longest:,} bytes, {whose}")
 
 
 def _range(start: int) -> dict[str, str]:

@@ -23,13 +23,13 @@ from gelu.download import (
     Counted,
     Remote,
     WrongBytesError,
-    client,
     delay,
     has_stated_bytes,
     look_up,
     receive,
 )
 from gelu.hub_failures import told_in_one_line
+from gelu.hub_settings import client
 from gelu.progress import progress_bar
 
 BRANCH = "main"

@@ -5,7 +5,9 @@ from contextlib import contextmanager
 from typing import Any
 
 from gelu.cli import UserError
-from gelu.download import PASSING, NotAHubError, WrongBytesError, asked_pause, client
+from gelu.deadlines import TooSlowError
+from gelu.download import PASSING, NotAHubError, WrongBytesError, asked_pause
+from gelu.hub_settings import SettingError, client, settings_of_the_way
 
 LOG_IN = "log in with `hf auth login` or set HF_TOKEN"
 SHOWN = 160
@@ -32,12 +34,15 @@ def told_in_one_line(hub_id: str, advice: str) -> Iterator[None]:
         library.errors.OfflineModeIsEnabled,
         library.errors.OIDCError,
         NotAHubError,
+        TooSlowError,
         WrongBytesError,
     )
     try:
         yield
     except library.errors.HFValidationError:
         raise UserError(f"--model_type {hub_id}: no such folder, and not a hub id") from None
+    except SettingError as error:
+        raise HubError(str(error)) from None
     except told as error:
         reason = _reason(error, hub_id, advice)
         raise HubError(f"--model_type {hub_id}: {reason}") from None
@@ -60,10 +65,12 @@ def _reason(error: Exception, hub_id: str, advice: str) -> str:
         f"is in the cache; {advice}",
         httpx2.ReadTimeout: f"{endpoint} was silent for {_limit()} s, the limit that "
         f"HF_HUB_ETAG_TIMEOUT and HF_HUB_DOWNLOAD_TIMEOUT set; {again}; {advice}",
+        TooSlowError: f"{endpoint} is too slow ({first_line}); {again}; for a slow network set "
+        f"HF_HUB_ETAG_TIMEOUT and HF_HUB_DOWNLOAD_TIMEOUT above {_limit()}; {advice}",
         httpx2.RemoteProtocolError: f"the connection to {endpoint} broke; {again}",
         httpx2.ReadError: f"the connection to {endpoint} broke; {again}",
         Exception: f"{tried}: {endpoint} cannot be reached ({type(error).__name__}: {first_line}); "
-        f"check the connection and HF_ENDPOINT; {advice}",
+        f"check the connection and {' and '.join(settings_of_the_way(first_line))}; {advice}",
     }
     return next(reason for kind, reason in reasons.items() if isinstance(error, kind))
 

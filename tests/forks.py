@@ -2,6 +2,9 @@
 
     with Forks(["torch"]) as forks:
         result = forks.run("b_trace_gelu_activations.py", "--help")
+        started = forks.start("b_trace_gelu_activations.py", "--help")  # several at once
+        os.kill(started.number, signal.SIGINT)
+        result = started.end()
 
 Each run has the environment of the moment, and imports for itself what was not named: so the hub
 client, which reads its settings when it is imported, reads them anew in each.
@@ -21,6 +24,24 @@ from pathlib import Path
 from typing import Any, NoReturn, Self
 
 ROOT = Path(__file__).resolve().parent.parent
+
+
+class Started:
+    """A script that is running; number: of its process."""
+
+    def __init__(self, forks: "Forks", argv: list[str]) -> None:
+        self._forks, self._argv = forks, argv
+        self._folder = tempfile.TemporaryDirectory()
+        self._logs = [str(Path(self._folder.name) / name) for name in ("stdout", "stderr")]
+        order = {"argv": argv, "environment": dict(os.environ), "logs": self._logs}
+        self.number = forks.ask(order)
+
+    def end(self) -> Any:
+        """Wait for its end and return it as a `subprocess.CompletedProcess`."""
+        code = self._forks.ask(self.number)
+        out, err = (Path(log).read_bytes().decode() for log in self._logs)
+        self._folder.cleanup()
+        return subprocess.CompletedProcess(self._argv, code, out, err)
 
 
 class Forks:
@@ -43,28 +64,39 @@ class Forks:
 
     def run(self, script: str, *arguments: object, check: bool = True) -> Any:
         """Run a script of the repository to its end; with `check`, fail where it fails."""
-        assert self._process.stdin is not None and self._process.stdout is not None
-        with tempfile.TemporaryDirectory() as folder:
-            logs = [str(Path(folder) / name) for name in ("stdout", "stderr")]
-            argv = [str(ROOT / script), *map(str, arguments)]
-            order = {"argv": argv, "environment": dict(os.environ), "logs": logs}
-            self._process.stdin.write(json.dumps(order) + "\n")
-            self._process.stdin.flush()
-            code = int(self._process.stdout.readline())
-            out, err = (Path(log).read_bytes().decode() for log in logs)
+        result = self.start(script, *arguments).end()
         if check:
-            assert code == 0, err
-        return subprocess.CompletedProcess(argv, code, out, err)
+            assert result.returncode == 0, result.stderr
+        return result
+
+    def start(self, script: str, *arguments: object) -> Started:
+        """Start a script of the repository; its `end` must be waited for."""
+        return Started(self, [str(ROOT / script), *map(str, arguments)])
+
+    def ask(self, order: Any) -> int:
+        """Give the process an order and return its answer."""
+        assert self._process.stdin is not None and self._process.stdout is not None
+        self._process.stdin.write(json.dumps(order) + "\n")
+        self._process.stdin.flush()
+        return int(self._process.stdout.readline())
 
 
 def main() -> None:
-    """Import what was named, then fork for each line of stdin and print how the fork ended."""
+    """Import what was named, then obey each line of stdin.
+
+    A script is started in a fork, whose number is printed; a number is waited for, and how that
+    process ended is printed.
+    """
     for library in sys.argv[1:]:
         importlib.import_module(library)
     for line in sys.stdin:
-        if (child := os.fork()) == 0:
-            _become(**json.loads(line))
-        print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+        order = json.loads(line)
+        if isinstance(order, int):
+            print(os.waitstatus_to_exitcode(os.waitpid(order, 0)[1]), flush=True)
+        elif (child := os.fork()) == 0:
+            _become(**order)
+        else:
+            print(child, flush=True)
 
 
 def _become(argv: list[str], environment: dict[str, str], logs: list[str]) -> NoReturn:

@@ -11,6 +11,7 @@ to another host, with X-Linked-Etag (SHA-256), X-Linked-Size and the headers of 
 itself after LIFETIME.
 """
 
+import gzip
 import hashlib
 import json
 import re
@@ -26,7 +27,8 @@ LIFETIME = 120.0  # seconds
 LARGE_ENDINGS = (".safetensors", ".bin", ".h5", ".onnx", ".msgpack")
 BLOCK = 1 << 16
 PAUSE = 0.05  # seconds between blocks where a fault is `slow`
-OF_BODIES = ("cut", "stall", "garbage", "short", "long", "no_range", "slow")
+DRIP = 0.3  # seconds between bytes where a fault is `drip` or `drip_headers`
+OF_BODIES = ("cut", "crumb", "stall", "garbage", "short", "long", "no_range", "slow", "drip")
 PORTAL = b"<html><body>Welcome to the airport. Please log in.</body></html>"
 
 
@@ -34,9 +36,11 @@ PORTAL = b"<html><body>Welcome to the airport. Please log in.</body></html>"
 class Fault:
     """What goes wrong with a file, or with all.
 
-    kind: status, silent, cut, stall, garbage, short, long, html, no_commit, no_range, slow. host:
-    hub or cdn, "" for both. method: HEAD or GET, "" for both. times: how often, -1 for always.
-    at: for cut and stall the share of the file that is sent. status, headers: of kind `status`.
+    kind: status, silent, cut, stall, garbage, short, long, html, no_commit, no_range, slow; crumb
+    (a byte and a cut), drip and drip_headers (a byte now and then), gzip, unsized (the file,
+    nowhere with its size or hash), endless (the same, and no end). host: hub or cdn, "" for both.
+    method: HEAD or GET, "" for both. times: how often, -1 for always. at: for cut and stall the
+    share of the file that is sent. status, headers, body: of kind `status`.
     """
 
     kind: str
@@ -47,6 +51,7 @@ class Fault:
     at: float = 0.5
     status: int = 500
     headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
 
 
 @dataclass(frozen=True)
@@ -282,7 +287,11 @@ class _Handler(BaseHTTPRequestHandler):
             self.hub.closing.wait(LIFETIME)
             raise ConnectionError
         if fault.kind == "status":
-            self._send(fault.status, fault.headers)
+            self._send(fault.status, fault.headers, fault.body)
+        elif fault.kind == "drip_headers":
+            self._drip(b"HTTP/1.1 200 OK\r\nX-Request-Id: " + b"a" * 10_000)
+        elif fault.kind in ("unsized", "endless", "gzip"):
+            self._send_unsized(file, fault.kind)
         elif fault.kind == "html":
             self._send(200, {"Content-Type": "text/html"}, PORTAL)
         elif fault.kind == "no_commit":
@@ -312,6 +321,7 @@ class _Handler(BaseHTTPRequestHandler):
                 "Content-Range": f"bytes {start}-{len(sent) - 1}/{len(sent)}",
             }
         end = int(len(sent) * fault.at) if fault and kind in ("cut", "stall", "no_range") else None
+        end = start + 1 if kind == "crumb" else end
         self.send_response(206 if asked and kind != "no_range" else 200)
         for name, value in headers.items():
             self.send_header(name, value)
@@ -321,7 +331,33 @@ class _Handler(BaseHTTPRequestHandler):
         if self.command == "GET":
             self._send_body(sent[start:end], kind, end is not None)
 
+    def _send_unsized(self, file: str, kind: str) -> None:
+        repository, files = next(
+            (name, files) for name, files in self.hub.files.items() if file in files
+        )
+        self.send_response(200)
+        self.send_header("X-Repo-Commit", self.hub.commit(repository))
+        self.send_header("ETag", f'"{file}"')
+        if kind == "gzip":
+            self.send_header("Content-Encoding", "gzip")
+        self.send_header("Connection", "close")
+        self.end_headers()
+        self.close_connection = True
+        if self.command == "GET":
+            self.wfile.write(gzip.compress(files[file]) if kind == "gzip" else files[file])
+            while kind == "endless" and not self.hub.closing.is_set():
+                self.wfile.write(bytes(1 << 20))
+
+    def _drip(self, content: bytes) -> None:
+        for byte in content:
+            self.wfile.write(bytes([byte]))
+            if self.hub.closing.wait(DRIP):
+                raise ConnectionError
+
     def _send_body(self, body: bytes, kind: str, breaks: bool) -> None:
+        if kind == "drip":
+            self._drip(body)
+            return
         for begin in range(0, len(body), BLOCK):
             self.wfile.write(body[begin : begin + BLOCK])
             if kind == "slow" and self.hub.closing.wait(PAUSE):

@@ -20,8 +20,10 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from tqdm import tqdm
 
-from tests.forks import Forks
+from gelu import download
+from tests.forks import Forks, Started
 from tests.helpers import ROOT, run_script, save_gpt2
 from tests.hub import LIFETIME, Fault, Hub, git_hash
 
@@ -46,7 +48,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def forks() -> Iterator[Forks]:
-    with Forks(["torch", "tokenizers", "gelu.gpt2", "gelu.artifacts"]) as running:
+    # All that the scripts import, but for the hub client: it reads its settings then.
+    libraries = ("torch", "tokenizers", "httpx2", "httpcore2", "tqdm.auto", "yaml", "filelock")
+    with Forks([*libraries, "gelu.gpt2", "gelu.artifacts", "gelu.models"]) as running:
         yield running
 
 
@@ -79,10 +83,16 @@ class Trace:
     def __init__(self, forks: Forks, folder: Path) -> None:
         self.forks, self.folder = forks, folder
 
-    def __call__(self, model: str = OLD, check: bool = True, run: Any = None) -> Any:
-        """Trace with a model; run: how, by default in a fork."""
-        more = ("--model_type", model, "--output_dir", self.folder / "out")
-        return (run or self.forks.run)(*TRACE, *more, check=check)
+    def __call__(self, model: str | Path = OLD, check: bool = True) -> Any:
+        """Trace with a model."""
+        result = self.start(model).end()
+        assert not check or result.returncode == 0, result.stderr
+        return result
+
+    def start(self, model: str | Path = OLD, out: str = "out") -> Started:
+        """Begin to trace with a model."""
+        more = ("--model_type", model, "--output_dir", self.folder / out)
+        return self.forks.start(*TRACE, *more)
 
     def refused(self, model: str = OLD) -> str:
         """Trace, which must fail in time and with one line under a bar that is gone."""
@@ -128,11 +138,11 @@ def cached_weights(home: Path, model: str = OLD) -> Path:
     return next(repository(home, model).glob(f"snapshots/*/{WEIGHTS}"))
 
 
-def expected(folder: Path, tmp_path: Path) -> bytes:
+def expected(trace: Trace, folder: Path) -> bytes:
     """Return what the trace writes of the same model in a folder."""
-    more = ("--model_type", folder, "--output_dir", tmp_path / "expected")
-    run_script(*TRACE, *more)
-    return (tmp_path / "expected" / "gpt2_activations.pkl").read_bytes()
+    result = trace.start(folder, "expected").end()
+    assert result.returncode == 0, result.stderr
+    return (trace.folder / "expected" / "gpt2_activations.pkl").read_bytes()
 
 
 def test_gpt2_is_downloaded_once_and_then_needs_no_hub(
@@ -150,9 +160,10 @@ def test_gpt2_is_downloaded_once_and_then_needs_no_hub(
     assert bar.startswith("downloading gpt2: 100%") and "B/s" in bar, first.stderr
     assert f"{size / 1e6:.2f}M/{size / 1e6:.2f}M" in bar
     written = (tmp_path / "out" / "gpt2_activations.pkl").read_bytes()
-    assert written == expected(folder, tmp_path)
+    assert written == expected(trace, folder)
     asked = len(hub.requests)
-    assert trace(run=run_script).stderr == ""
+    more = ("--model_type", OLD, "--output_dir", tmp_path / "out")
+    assert run_script(*TRACE, *more).stderr == ""
     assert len(hub.requests) == asked
     hub.stop()
     assert trace().stdout == first.stdout
@@ -357,9 +368,25 @@ def test_a_hub_in_trouble_is_asked_again(trace: Trace, hub: Hub, tmp_path: Path)
         (Fault("status", status=403), "the hub refuses access (403)"),
         (Fault("status", status=404), "has no model of this name"),
         (Fault("status", status=418), "answered 418"),
+        (
+            Fault("status", status=429, headers={"RateLimit": f'"x";r=0;t={"9" * 5000}'}),
+            "does not answer as the hub does (its answer holds what cannot be read",
+        ),
+        (
+            Fault("status", status=503, headers={"RateLimit": f'"x";r=0;t={"9" * 5000}'}),
+            "has trouble of its own (503)",
+        ),
         (Fault("html"), "does not answer as the hub does (its answer has no X-Repo-Commit)"),
         (Fault("no_commit"), "does not answer as the hub does (its answer has no X-Repo-Commit)"),
         (Fault("status", WEIGHTS, "cdn", status=403), "the hub refuses access (403)"),
+        (
+            Fault("status", WEIGHTS, "cdn", status=403, body=b"[]"),  # JSON, but not the hub's
+            "the hub refuses access (403)",
+        ),
+        (
+            Fault("status", "config.json", method="GET", status=304),
+            "does not answer as the hub does (it answers 304 where a file was asked for)",
+        ),
     ],
 )
 def test_an_answer_that_is_no_file_is_explained(
@@ -368,6 +395,26 @@ def test_an_answer_that_is_no_file_is_explained(
     hub.faults.append(fault)
     line = trace.refused()
     assert said in line
+
+
+NO_ADDRESSES = {
+    "port above all": "http://127.0.0.1:99999/",
+    "port of letters": "http://127.0.0.1:abc/",
+    "port below 0": "http://127.0.0.1:-1/",
+    "open bracket": "http://[::1",
+    "empty label": "http://a..b/",
+    "long label": f"http://{'a' * 300}/",
+}
+
+
+@pytest.mark.parametrize("method", ["", "GET"])
+@pytest.mark.parametrize("address", NO_ADDRESSES.values(), ids=NO_ADDRESSES)
+def test_a_redirect_to_no_address_is_one_line(
+    trace: Trace, address: str, method: str, hub: Hub
+) -> None:
+    headers = {"Location": address, "X-Repo-Commit": "a" * 40, "ETag": f'"{"b" * 40}"'}
+    hub.faults.append(Fault("status", "config.json", "hub", method, status=302, headers=headers))
+    assert f"{hub.endpoint} does not answer as the hub does (it" in trace.refused()
 
 
 @pytest.mark.parametrize("hostile", ["../../../../escaped", "0" * 39 + "/", "A" * 40])
@@ -446,7 +493,7 @@ def test_weights_in_several_files_come_under_one_bar(
     assert f"{total:.2f}M/{total:.2f}M" in result.stderr
     assert hub.sent() == NEEDED - {WEIGHTS} | {f"{WEIGHTS}.index.json", *parts}
     written = (tmp_path / "out" / "someone_parts_activations.pkl").read_bytes()
-    assert written == expected(folder, tmp_path)
+    assert written == expected(trace, folder)
 
 
 def test_damaged_weights_in_the_cache_are_named_with_the_way_to_be_rid_of_them(
@@ -464,7 +511,7 @@ def test_damaged_weights_in_the_cache_are_named_with_the_way_to_be_rid_of_them(
     prompts.write_text("prompts,number_of_new_tokens,num_samples\nI,1,1\n")
     arguments = ("--input_csv", prompts, "--export_dir", tmp_path / "dataset", "--device", "cpu")
     script = "generate_activation_dataset.py"
-    result = run_script(script, *arguments, "--model_type", OLD, check=False)
+    result = trace.forks.run(script, *arguments, "--model_type", OLD, check=False)
     line = one_line(result, 2)
     assert "not what the hub stated (SHA-256)" in line and "`hf cache rm model/gpt2`" in line
     shutil.rmtree(repository(home))
@@ -485,12 +532,10 @@ def test_ctrl_c_is_one_line_and_the_next_run_goes_on(
     trace: Trace, hub: Hub, home: Path, folder: Path, tmp_path: Path
 ) -> None:
     hub.faults.append(Fault("slow", WEIGHTS, host="cdn"))
-    command = [sys.executable, *TRACE, "--model_type", OLD, "--output_dir", str(tmp_path)]
-    run = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE)
+    run = trace.start()
     wait_for(lambda: any(path.stat().st_size > 300_000 for path in partials(home)))
-    run.send_signal(signal.SIGINT)
-    _, stderr = run.communicate(timeout=20)
-    line = one_line(subprocess.CompletedProcess(command, run.returncode, "", stderr.decode()), 130)
+    os.kill(run.number, signal.SIGINT)
+    line = one_line(run.end(), 130)
     assert (
         line == "interrupted: the same command goes on with the download of gpt2 where it stopped"
     )
@@ -512,21 +557,13 @@ def wait_for(condition: Any, seconds: float = 30) -> None:
         time.sleep(0.02)
 
 
-def test_of_two_processes_one_downloads(hub: Hub, home: Path, folder: Path, tmp_path: Path) -> None:
+def test_of_two_processes_one_downloads(
+    trace: Trace, hub: Hub, home: Path, folder: Path, tmp_path: Path
+) -> None:
     hub.faults.append(Fault("slow", WEIGHTS, host="cdn"))
-    runs = [
-        subprocess.Popen(
-            [sys.executable, *TRACE, "--model_type", OLD, "--output_dir", str(tmp_path / number)],
-            cwd=ROOT,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for number in ("1", "2")
-    ]
-    for run in runs:
-        _, stderr = run.communicate(timeout=60)
-        assert run.returncode == 0 and "downloading gpt2: 100%" in stderr, stderr
+    for run in [trace.start(out=number) for number in ("1", "2")]:
+        result = run.end()
+        assert result.returncode == 0 and "downloading gpt2: 100%" in result.stderr, result.stderr
     assert len([one for one in hub.requests if one.host == "cdn"]) == 1
     assert cached_weights(home).read_bytes() == (folder / WEIGHTS).read_bytes()
 
@@ -535,11 +572,10 @@ def test_a_killed_process_holds_nobody_up(
     trace: Trace, hub: Hub, home: Path, tmp_path: Path
 ) -> None:
     hub.faults.append(Fault("slow", WEIGHTS, host="cdn", times=1))
-    command = [sys.executable, *TRACE, "--model_type", OLD, "--output_dir", str(tmp_path)]
-    run = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL)
+    run = trace.start()
     wait_for(lambda: any(path.stat().st_size > 300_000 for path in partials(home)))
-    run.kill()
-    run.wait()
+    os.kill(run.number, signal.SIGKILL)
+    run.end()
     trace()
     assert [bool(one.headers["Range"]) for one in hub.requests if one.host == "cdn"] == [
         False,
@@ -597,13 +633,149 @@ def huge(hub: Hub) -> dict[str, str]:
     }
 
 
-@pytest.mark.parametrize("seconds", ["soon", "0.5", "-1"])
+@pytest.mark.parametrize("seconds", ["soon", "0.5", "-1", "9999999999", "9" * 5000])
 def test_a_limit_that_is_no_number_is_refused(
     trace: Trace, seconds: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HF_HUB_DOWNLOAD_TIMEOUT", seconds)
     line = one_line(trace(check=False), 2)
     assert "HF_HUB_DOWNLOAD_TIMEOUT: whole numbers of seconds are needed" in line
+
+
+@pytest.mark.parametrize("address", NO_ADDRESSES.values(), ids=NO_ADDRESSES)
+def test_an_endpoint_that_is_no_address_is_named(
+    trace: Trace, address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_ENDPOINT", address)
+    line = one_line(trace(check=False), 2)
+    assert line.startswith(f"error: HF_ENDPOINT {address}: not an address ("), line
+    assert line.endswith("mend or unset it")
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "said"),
+    [
+        ("ALL_PROXY", "socks5://127.0.0.1:9", "a SOCKS proxy needs the package socksio"),
+        ("https_proxy", "socks5h://me:hf_secret@[::1]:9", "`pip install socksio`, or unset it"),
+        ("http_proxy", "foo://x:1", "not an address of a proxy (http, https, socks5, socks5h)"),
+        ("HTTP_PROXY", "http://me:hf_secret@127.0.0.1:abc", "not an address (host or port)"),
+        ("all_proxy", "http://a..b", "not an address (host or port); mend or unset it"),
+        ("http_proxy", "http://[::1", "not an address (host or port); mend or unset it"),
+        ("SSL_CERT_FILE", "/nowhere", "no certificates can be read from there (No such file"),
+        ("SSL_CERT_FILE", "/etc/passwd", "no certificates can be read from there ([X509: NO_C"),
+    ],
+)
+def test_a_setting_of_the_way_that_cannot_be_used_is_named(
+    trace: Trace, variable: str, value: str, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(variable, value)
+    line = one_line(trace(check=False), 2)
+    assert line.startswith(f"error: {variable}: ") and said in line, line
+
+
+def test_a_cached_second_choice_needs_no_proxy(
+    trace: Trace, hub: Hub, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = dict(hub.files[NEW])
+    vocabulary = json.loads(files.pop("tokenizer.json"))["model"]["vocab"]
+    files |= {"vocab.json": json.dumps(vocabulary).encode(), "merges.txt": b"#version: 0.2\n"}
+    hub.files["someone/old"] = files
+    first = trace("someone/old").stdout
+    shutil.rmtree(
+        repository(home, "someone/old") / ".no_exist"
+    )  # other programs leave no such mark
+    monkeypatch.setenv("ALL_PROXY", "socks5://127.0.0.1:9")
+    assert trace("someone/old").stdout == first
+
+
+def test_a_proxy_that_is_not_used_needs_not_be_one(
+    trace: Trace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ALL_PROXY", "socks5://127.0.0.1:9")
+    monkeypatch.setenv("NO_PROXY", "*")
+    trace()
+
+
+def test_a_hub_that_no_proxy_reaches_is_blamed_on_the_proxy_too(
+    trace: Trace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
+    assert "check the connection and HF_ENDPOINT and http_proxy" in trace.refused()
+
+
+def test_a_token_file_that_is_no_text_is_named(
+    trace: Trace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "token"
+    path.write_bytes(b"\xff\xfe")
+    monkeypatch.setenv("HF_TOKEN_PATH", str(path))
+    line = one_line(trace(check=False), 2)
+    assert line.startswith(f"error: {path}: not a text file") and "mend HF_TOKEN_PATH" in line
+
+
+def test_a_hub_that_states_no_sizes_will_do(
+    trace: Trace, hub: Hub, home: Path, folder: Path
+) -> None:
+    hub.faults.append(Fault("unsized"))
+    trace()
+    assert cached_weights(home).read_bytes() == (folder / WEIGHTS).read_bytes()
+
+
+def test_a_file_without_end_is_refused(trace: Trace, hub: Hub, home: Path) -> None:
+    hub.faults.append(Fault("endless", "config.json"))
+    line = trace.refused()
+    assert "config.json is longer than 67,108,864 bytes, the most that such a file has" in line
+    assert not partials(home)
+
+
+def test_weights_without_end_are_refused(
+    hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert download.LARGEST_WEIGHTS > 10**10  # hub files are 10 GB at most, gpt2-xl's has 6.4
+    monkeypatch.setattr(download, "LARGEST_WEIGHTS", 6_000_000)
+    hub.faults.append(Fault("endless", WEIGHTS))
+    remote = download.Remote(WEIGHTS, f"{hub.endpoint}/{NEW}/resolve/main/{WEIGHTS}", *[None] * 3)
+    partial = tmp_path / "partial"
+    with pytest.raises(download.WrongBytesError, match=r"longer than 6,000,000 bytes"):
+        download.receive(remote, partial, download.Counted(tqdm(disable=True), 0))
+    assert partial.stat().st_size <= 6_000_000
+
+
+def test_a_small_file_of_a_large_size_is_not_asked_for(trace: Trace, hub: Hub) -> None:
+    headers = {"X-Repo-Commit": "a" * 40, "ETag": '"abc"', "X-Linked-Size": "99999999"}
+    hub.faults.append(Fault("status", "config.json", "hub", "HEAD", status=200, headers=headers))
+    assert "it states 99,999,999 bytes for config.json" in trace.refused()
+    assert "config.json" not in hub.sent()
+
+
+def test_nothing_is_unpacked(trace: Trace, hub: Hub, home: Path) -> None:
+    hub.faults.append(Fault("gzip", "config.json"))
+    assert "it compresses (gzip) what was asked for as it is" in trace.refused()
+    assert [path.stat().st_size for path in partials(home)] == [0]
+
+
+@pytest.mark.parametrize("method", ["HEAD", "GET"])
+def test_headers_that_drip_are_not_waited_for(trace: Trace, method: str, hub: Hub) -> None:
+    hub.faults.append(Fault("drip_headers", "config.json", "hub", method))
+    line = trace.refused()
+    assert "is too slow (no whole answer within 6 s)" in line
+    assert "set HF_HUB_ETAG_TIMEOUT and HF_HUB_DOWNLOAD_TIMEOUT above 1;" in line
+
+
+@pytest.mark.parametrize("file", ["config.json", WEIGHTS])
+def test_a_body_that_drips_is_not_waited_for(trace: Trace, file: str, hub: Hub, home: Path) -> None:
+    hub.faults.append(Fault("drip", file))
+    line = trace.refused()
+    assert re.search(r"is too slow \((8|9|10|11|12) bytes in 3 s\)", line), line
+    assert "a download goes on where it stopped" in line
+    assert [path.stat().st_size > 0 for path in partials(home)] == [True]
+
+
+def test_a_server_that_sends_crumbs_is_not_asked_for_ever(trace: Trace, hub: Hub) -> None:
+    hub.faults.append(Fault("crumb", "config.json"))
+    assert "broke" in trace.refused()
+    asked = [one for one in hub.requests if one.file == "config.json" and one.method == "GET"]
+    assert sum(one.path.startswith("/api/resolve-cache") for one in asked) == 3
 
 
 @pytest.mark.parametrize("endpoint", ["hub.example", "http://", "http://127.0.0.1:1", "x://y"])
