@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer, decoders, models
 from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast
 
-from tests.helpers import END_OF_TEXT, run_script, write_prompts
+from tests.helpers import END_OF_TEXT, run_script_here, write_prompts
 
 MODEL = "hand_set"
 VOCABULARY = [*LETTERS, END_OF_TEXT]
@@ -197,7 +197,7 @@ def generate_hand_set(
     folder.mkdir(parents=True, exist_ok=True)
     longest = max(len(text) + n_new for text, n_new, _ in prompts)
     save_hand_set_gpt2(folder / MODEL, layers, next_token, max(64, longest))
-    run_script(
+    run_script_here(
         "generate_activation_dataset.py",
         *("--model_type", folder / MODEL, "--device", "cpu", "--edges", "none"),
         *("--input_csv", write_prompts(folder / "prompts.csv", *prompts)),

@@ -76,7 +76,7 @@ def run_script_here(script: str, *arguments: object, check: bool = True) -> Any:
     return result
 
 
-def user_error(script: str, *arguments: object, run: Any = run_script) -> str:
+def user_error(script: str, *arguments: object, run: Any = run_script_here) -> str:
     """Run a script that must refuse: exit code 2, one line on stderr, which is returned."""
     result = run(script, *arguments, check=False)
     assert result.returncode == 2, (result.returncode, result.stdout, result.stderr)

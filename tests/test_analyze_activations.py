@@ -7,6 +7,7 @@ import subprocess
 import sys
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,7 +16,7 @@ import pytest
 from gelu.artifacts import DATASET, JSON, MATRIX, PICKLE, Artifacts, write_table
 from gelu.models import Geometry
 from gelu.packed import PackedActivations
-from tests.helpers import ROOT, run_script, user_error, write_activations
+from tests.helpers import ROOT, run_script, run_script_here, user_error, write_activations
 
 SCRIPT = "analyze_activations.py"
 MODEL = "toy"
@@ -94,16 +95,22 @@ def pictures_of(folder: Path) -> set[str]:
     return {path.name.removeprefix(f"{MODEL}_") for path in folder.glob("*.png")}
 
 
-def analyse(folder: Path, output: Path, *arguments: object, activations: str = MATRIX) -> str:
+def analyse(
+    folder: Path,
+    output: Path,
+    *arguments: object,
+    activations: str = MATRIX,
+    run: Any = run_script_here,
+) -> str:
     files = Artifacts(folder, MODEL)
     model = output.parent / MODEL
     model.mkdir(exist_ok=True)
-    result = run_script(
+    printed: str = run(
         SCRIPT,
         *("--dataset_csv", files.path(DATASET), "--activations_file", files.path(activations)),
         *("--output_dir", output, "--model_type", model, *arguments),
-    )
-    return result.stdout
+    ).stdout
+    return printed
 
 
 def refused(folder: Path, *arguments: object, activations: str = MATRIX) -> str:
@@ -115,6 +122,10 @@ def refused(folder: Path, *arguments: object, activations: str = MATRIX) -> str:
         *("--dataset_csv", files.path(DATASET), "--activations_file", files.path(activations)),
         *("--output_dir", folder / "analysis", "--model_type", model, *arguments),
     )
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
 def summary_of(folder: Path) -> dict[str, object]:
@@ -135,6 +146,12 @@ def toy(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def analysed(toy: Path) -> Path:
     analyse(toy, toy.parent / "analysis")
     return toy.parent / "analysis"
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A dataset with everything in it, of 48 samples."""
+    return write_toy(tmp_path_factory.mktemp("small") / "dataset", 3, 2, 8)
 
 
 def test_every_file_of_the_contract_is_there_with_its_columns(analysed: Path) -> None:
@@ -160,27 +177,29 @@ def test_planted_neurons_stand_in_the_tables(analysed: Path) -> None:
 
 
 def test_the_same_command_writes_the_same_bytes_from_any_format(
-    toy: Path, analysed: Path, tmp_path: Path
+    toy: Path, small: Path, analysed: Path, tmp_path: Path
 ) -> None:
-    for activations in (MATRIX, PICKLE):
-        analyse(toy, tmp_path / "again", activations=activations)
-        for path in analysed.iterdir():
-            again = (tmp_path / "again" / path.name).read_bytes()
-            if path.name.endswith("summary.json") and activations != MATRIX:
-                continue
-            assert again == path.read_bytes(), (activations, path.name)
-    analyse(toy, tmp_path / "json", activations=JSON)
-    first, second = summary_of(analysed), summary_of(tmp_path / "json")
-    differing = {key for key in first if first[key] != second[key]}
-    assert differing == {"arguments", "activations_sha256"}
+    # In a process of its own, with other hashes of texts.
+    analyse(toy, tmp_path / "again", run=run_script)
+    assert contents(tmp_path / "again") == contents(analysed)
+    for activations in (MATRIX, PICKLE, JSON):
+        analyse(small, tmp_path / activations, activations=activations)
+    name = f"{MODEL}_analysis_summary.json"
+    first, summary = contents(tmp_path / MATRIX), summary_of(tmp_path / MATRIX)
+    for activations in (PICKLE, JSON):
+        second, other = contents(tmp_path / activations), summary_of(tmp_path / activations)
+        assert set(second) == set(first)
+        assert {path for path in first if first[path] != second[path]} == {name}
+        differing = {key for key in summary if summary[key] != other[key]}
+        assert differing == {"arguments", "activations_sha256"}
 
 
-def test_neither_torch_nor_the_model_is_needed(toy: Path, tmp_path: Path) -> None:
+def test_neither_torch_nor_the_model_is_needed(small: Path, tmp_path: Path) -> None:
     for package in ("torch", "transformers"):
         (tmp_path / "blocked" / package).mkdir(parents=True)
         blocker = tmp_path / "blocked" / package / "__init__.py"
         blocker.write_text("raise ImportError('blocked')")
-    files = Artifacts(toy, MODEL)
+    files = Artifacts(small, MODEL)
     (tmp_path / MODEL).mkdir()
     command: list[str | Path] = [
         sys.executable,
@@ -217,9 +236,9 @@ def test_the_report_needs_nothing_else_and_keeps_prompts_as_text(analysed: Path)
     assert all(source.startswith(("data:image/png;base64,", "#")) for source in parsed.sources)
 
 
-def test_fixed_clusters_seed_and_counts_are_obeyed(toy: Path, tmp_path: Path) -> None:
+def test_fixed_clusters_seed_and_counts_are_obeyed(small: Path, tmp_path: Path) -> None:
     arguments = ["--clusters", 3, "--min_token_count", 1000, "--fdr", 0.01, "--seed", 7]
-    analyse(toy, tmp_path / "out", *arguments)
+    analyse(small, tmp_path / "out", *arguments)
     assert table_of(tmp_path / "out", "token_clusters.csv")["cluster"].nunique() == 3
     assert len(table_of(tmp_path / "out", "token_specific_neurons.csv")) == 0
     skipped = summary_of(tmp_path / "out")["skipped"]
@@ -314,10 +333,10 @@ def test_small_datasets_say_what_they_cannot_tell(
 
 
 def test_a_table_without_the_optional_columns_is_analysed_as_far_as_it_goes(
-    toy: Path, tmp_path: Path
+    small: Path, tmp_path: Path
 ) -> None:
     folder = tmp_path / "dataset"
-    shutil.copytree(toy, folder)
+    shutil.copytree(small, folder)
     path = Artifacts(folder, MODEL).path(DATASET)
     table = pd.read_csv(path, keep_default_na=False)
     kept = ["sample_id", "prompt_sample_idx", "token_position", "output"]
@@ -332,9 +351,9 @@ def test_a_table_without_the_optional_columns_is_analysed_as_far_as_it_goes(
     assert set(neurons["kind"]) == {"selective", "always_on", "dead"}
 
 
-def test_activations_that_miss_samples_or_have_more_are_named(toy: Path, tmp_path: Path) -> None:
+def test_activations_that_miss_samples_or_have_more_are_named(small: Path, tmp_path: Path) -> None:
     folder = tmp_path / "dataset"
-    shutil.copytree(toy, folder)
+    shutil.copytree(small, folder)
     path = Artifacts(folder, MODEL).path(JSON)
     content = json.loads(path.read_text())
     del content["5"], content["6"]
@@ -345,21 +364,21 @@ def test_activations_that_miss_samples_or_have_more_are_named(toy: Path, tmp_pat
     assert isinstance(skipped, dict)
     assert "2 left out: sample 5, 6" in skipped["samples without activations"]
     assert "sample 9000" in skipped["activations without a row in the dataset CSV"]
-    assert len(table_of(tmp_path / "out", "token_clusters.csv")) == 298
+    assert len(table_of(tmp_path / "out", "token_clusters.csv")) == 46
 
 
-def test_a_missing_activations_file_falls_back_to_its_sibling(toy: Path, tmp_path: Path) -> None:
+def test_a_missing_activations_file_falls_back_to_its_sibling(small: Path, tmp_path: Path) -> None:
     folder = tmp_path / "dataset"
-    shutil.copytree(toy, folder)
+    shutil.copytree(small, folder)
     Artifacts(folder, MODEL).path(PICKLE).unlink()
     analyse(folder, tmp_path / "out", activations=PICKLE)
     assert (tmp_path / "out" / f"{MODEL}_analysis_report.html").is_file()
 
 
-def test_mistakes_are_one_line(toy: Path, tmp_path: Path) -> None:
+def test_mistakes_are_one_line(small: Path, tmp_path: Path) -> None:
     folder = tmp_path / "dataset"
-    shutil.copytree(toy, folder)
-    assert "at most 299 clusters" in refused(folder, "--clusters", 300)
+    shutil.copytree(small, folder)
+    assert "at most 47 clusters" in refused(folder, "--clusters", 48)
     assert "auto" in refused(folder, "--clusters", 1)
     assert "--fdr" in refused(folder, "--fdr", 0.5)
     assert "--min_token_count" in refused(folder, "--min_token_count", 0)

@@ -4,6 +4,7 @@ import itertools
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,7 +15,7 @@ from gelu.packed import PackedActivations
 from gelu.plots.figures import png_bytes
 from gelu.plots.temperature import layer_colours, temperature_figure
 from gelu.statistics.temperature import study_table, temperature_rows
-from tests.helpers import ROOT, run_script, save_gpt2, user_error, write_prompts
+from tests.helpers import ROOT, run_script, run_script_here, save_gpt2, user_error, write_prompts
 from tests.picture_helpers import pixels
 
 SCRIPT = "compare_temperatures.py"
@@ -38,9 +39,11 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def study(work: Path, temperatures: str, out: Path, *more: object) -> str:
+def study(
+    work: Path, temperatures: str, out: Path, *more: object, run: Any = run_script_here
+) -> str:
     """Run the script on the prompts of `work`; return what it printed."""
-    printed: str = run_script(
+    printed: str = run(
         SCRIPT,
         *("--model_type", work / MODEL, "--input_csv", work / "prompts.csv", "--device", "cpu"),
         *("--temperatures", temperatures, "--export_dir", out, *more),
@@ -103,7 +106,7 @@ def test_each_folder_is_what_the_dataset_script_writes(work: Path) -> None:
     out = work / "other"
     options = ("--seed", 7, "--top_k", 5, "--batch_size", 3, "--edges", "strongest")
     printed = study(work, "0.70", out, *options, "--top_edges", 2)
-    run_script(
+    run_script_here(
         "generate_activation_dataset.py",
         *("--model_type", work / MODEL, "--input_csv", work / "prompts.csv", "--device", "cpu"),
         *("--temperature", 0.7, "--export_dir", work / "alone", *options, "--top_edges", 2),
@@ -119,7 +122,7 @@ def test_each_folder_is_what_the_dataset_script_writes(work: Path) -> None:
 
 
 def test_without_edges_and_the_same_twice(work: Path) -> None:
-    run_script(
+    run_script_here(
         "generate_activation_dataset.py",
         *("--model_type", work / MODEL, "--input_csv", work / "prompts.csv", "--device", "cpu"),
         *("--temperature", 0.5, "--export_dir", work / "half", "--edges", "none"),
@@ -127,7 +130,7 @@ def test_without_edges_and_the_same_twice(work: Path) -> None:
     half = {path.name: path.read_bytes() for path in (work / "half").iterdir()}
     first = work / "study"
     assert {path.name: path.read_bytes() for path in (first / "t_0.5").iterdir()} == half
-    study(work, "0,0.5,1", work / "again")
+    study(work, "0,0.5,1", work / "again", run=run_script)
     files = [path.relative_to(first) for path in first.rglob("*") if path.is_file()]
     assert len(files) == 3 * 7 + 2
     for file in files:
@@ -178,7 +181,7 @@ def test_pairs_of_all_prompts_count_alike() -> None:
 def test_without_two_completions_the_jaccard_index_is_empty(work: Path) -> None:
     path = write_prompts(work / "lone.csv", ("abc", 3, 1), ("abc", 3, 1))
     out = work / "lone"
-    run_script(
+    run_script_here(
         *(SCRIPT, "--model_type", work / MODEL, "--input_csv", path, "--device", "cpu"),
         *("--temperatures", "0.8", "--export_dir", out),
     )

@@ -73,10 +73,10 @@ def write_dataset(folder: Path, data: Planted, active: Any = None) -> Path:
     return folder
 
 
-def extract(folder: Path, output: Path, *arguments: object) -> Any:
+def extract(folder: Path, output: Path, *arguments: object, run: Any = run_script_here) -> Any:
     model = output.parent / MODEL
     model.mkdir(exist_ok=True)
-    return run_script(
+    return run(
         SCRIPT,
         *("--dataset_dir", folder, "--output_dir", output, "--model_type", model, *arguments),
     )
@@ -167,7 +167,7 @@ def test_contexts_are_the_strongest_with_their_token(data: Planted, extracted: P
 
 def test_equal_commands_write_equal_bytes(dataset: Path, extracted: Path) -> None:
     again = dataset.parent / "again"
-    extract(dataset, again, "--null_draws", 1)
+    extract(dataset, again, "--null_draws", 1, run=run_script)
     for path in extracted.iterdir():
         assert path.read_bytes() == (again / path.name).read_bytes(), path.name
 

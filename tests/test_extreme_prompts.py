@@ -54,13 +54,13 @@ def test_a_prompt_as_long_as_fits_and_one_token_more(tmp_path: Path) -> None:
     write_prompts(tmp_path / "prompts.csv", (longest, 2, 1))
     run_script_here(SCRIPT, *arguments(tmp_path))
     write_prompts(tmp_path / "prompts.csv", ("fits", 2, 1), (longest + " a", 2, 1))
-    error = user_error(SCRIPT, *arguments(tmp_path), run=run_script_here)
+    error = user_error(SCRIPT, *arguments(tmp_path))
     assert "row 2" in error and str(N_POSITIONS) in error
 
 
 def test_a_megabyte_of_text_is_refused_with_its_row(tmp_path: Path) -> None:
     write_prompts(tmp_path / "prompts.csv", ("fits", 2, 1), ("word " * 200_000, 2, 1))
-    error = user_error(SCRIPT, *arguments(tmp_path), run=run_script_here)
+    error = user_error(SCRIPT, *arguments(tmp_path))
     assert "row 2" in error and len(error) < 500
 
 

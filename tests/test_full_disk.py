@@ -103,7 +103,7 @@ def test_room_alone_completes_it(work: Path, undisturbed: dict[str, bytes], disk
 
 def test_the_graph_says_before_it_writes_that_there_is_no_room(disk: Path) -> None:
     arguments = ("--model_type", "gpt2-demo", "--output_dir", disk / "graph")
-    error = user_error("a_generate_gelu_graph.py", *arguments, run=run_script_here)
+    error = user_error("a_generate_gelu_graph.py", *arguments)
     assert ("needs 28,2" in error and "free" in error) or "bytes" in error
     assert not list(disk.rglob("*.el"))
 
@@ -116,9 +116,9 @@ def test_a_disk_that_may_not_be_written_is_said_before_the_model_loads(
     mount(folder, "ro,size=1m")
     try:
         for out in (folder, folder / "deeper"):
-            error = user_error(SCRIPT, *arguments(work / "absent", out), run=run_script_here)
+            error = user_error(SCRIPT, *arguments(work / "absent", out))
             assert "absent" in error
-            error = user_error(SCRIPT, *arguments(work, out), run=run_script_here)
+            error = user_error(SCRIPT, *arguments(work, out))
             assert str(folder) in error
     finally:
         subprocess.run(["umount", str(folder)], check=True)

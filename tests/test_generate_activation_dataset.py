@@ -23,6 +23,7 @@ from tests.helpers import (
     reference_model,
     reference_tokenizer,
     run_script,
+    run_script_here,
     save_gpt2,
     user_error,
     write_prompts,
@@ -60,9 +61,11 @@ class Dataset:
         }
 
 
-def generate(model: Path | str, csv_path: Path, out: Path, *more: object) -> Dataset:
+def generate(
+    model: Path | str, csv_path: Path, out: Path, *more: object, run: Any = run_script_here
+) -> Dataset:
     arguments = ("--model_type", model, "--input_csv", csv_path, "--export_dir", out)
-    run_script(SCRIPT, *arguments, "--device", "cpu", *more)
+    run(SCRIPT, *arguments, "--device", "cpu", *more)
     return Dataset(out, Path(model).name)
 
 
@@ -258,7 +261,7 @@ def test_a_prompt_in_two_rows_counts_its_completions_on(
 def test_one_command_writes_the_same_bytes_twice_and_another_seed_does_not(
     work: Path, model: Path, prompts: Path, dataset: Dataset
 ) -> None:
-    generate(model, prompts, work / "again")
+    generate(model, prompts, work / "again", run=run_script)
     assert all(same_bytes(dataset.folder, work / "again").values())
     other = generate(model, prompts, work / "seed", "--seed", 43)
     assert other.outputs() != dataset.outputs()
@@ -331,7 +334,7 @@ def test_all_edges_are_those_of_the_graph(work: Path) -> None:
     path = write_prompts(work / "one.csv", ("a", 1, 1))
     generate(work / "graphed", path, work / "all_edges", "--edges", "full")
     model = ("--model_type", work / "graphed", "--edges", "full")
-    run_script("a_generate_gelu_graph.py", *model, "--output_dir", work / "graph")
+    run_script_here("a_generate_gelu_graph.py", *model, "--output_dir", work / "graph")
     written, graph = (work / name / "graphed_neuron_edges.el" for name in ("all_edges", "graph"))
     assert written.read_bytes() == graph.read_bytes()
     assert written.read_bytes().count(b"\n") == 64 * 64

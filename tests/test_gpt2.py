@@ -18,7 +18,6 @@ from gelu.prompts import Prompt
 from tests.helpers import (
     ROOT,
     reference_model,
-    run_script_here,
     save_gpt2,
     user_error,
     write_prompts,
@@ -140,7 +139,7 @@ def test_what_it_cannot_compute_is_refused_in_one_line(
     path.write_text(json.dumps(json.loads(path.read_text()) | config))
     csv = write_prompts(tmp_path / "p.csv", ("a", 1, 1))
     arguments = ("--model_type", path.parent, "--input_csv", csv, "--export_dir", tmp_path / "d")
-    error = user_error("generate_activation_dataset.py", *arguments, run=run_script_here)
+    error = user_error("generate_activation_dataset.py", *arguments)
     assert "config.json" in error and named in error
 
 

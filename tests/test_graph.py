@@ -25,7 +25,7 @@ from gelu.graph import (
     strongest_edges,
 )
 from gelu.models import HUB_GEOMETRIES, Geometry
-from tests.helpers import ROOT, run_script, save_gpt2, user_error
+from tests.helpers import ROOT, run_script_here, save_gpt2, user_error
 
 
 def full_by_definition(geometry: Geometry) -> str:
@@ -78,7 +78,7 @@ def test_full_edges_need_no_torch(tmp_path: Path) -> None:
 
 def test_the_script_writes_full_edges_and_attributes(tmp_path: Path) -> None:
     save_gpt2(tmp_path / "tiny", n_inner=7)
-    run_script(
+    run_script_here(
         "a_generate_gelu_graph.py",
         *("--model_type", tmp_path / "tiny", "--output_dir", tmp_path / "new" / "graph"),
     )
@@ -112,7 +112,7 @@ def test_strongest_edges_equal_brute_force_through_the_script(tmp_path: Path) ->
     for block in model.transformer.h:
         torch.nn.init.normal_(block.ln_2.weight)
     model.save_pretrained(tmp_path / "tiny")
-    run_script(
+    run_script_here(
         "a_generate_gelu_graph.py",
         *("--model_type", tmp_path / "tiny", "--output_dir", tmp_path),
         *("--edges", "strongest", "--top_edges", 4),
@@ -164,7 +164,7 @@ def test_equal_weights_go_by_target(rows: list[list[int]], data: st.DataObject) 
 def test_a_model_of_one_layer_has_no_edges(tmp_path: Path) -> None:
     save_gpt2(tmp_path / "tiny", n_layer=1)
     for edges in ("full", "strongest"):
-        run_script(
+        run_script_here(
             "a_generate_gelu_graph.py",
             *("--model_type", tmp_path / "tiny", "--output_dir", tmp_path, "--edges", edges),
         )

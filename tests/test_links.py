@@ -68,7 +68,7 @@ def test_shards_that_are_a_link_are_refused(
         shutil.copytree(work / start, out)
         shutil.rmtree(out / ".shards", ignore_errors=True)
     (out / ".shards").symlink_to(precious)
-    error = user_error(SCRIPT, *command(work, out, *more), run=run_script_here)
+    error = user_error(SCRIPT, *command(work, out, *more))
     assert f"{out / '.shards'}: is a symbolic link to {precious}" in error
     assert contents(precious) == before and (out / ".shards").is_symlink()
 
@@ -77,7 +77,7 @@ def test_shards_that_are_a_dangling_link_make_nothing_elsewhere(work: Path, tmp_
     out = tmp_path / "out"
     out.mkdir()
     (out / ".shards").symlink_to(tmp_path / "nowhere")
-    error = user_error(SCRIPT, *command(work, out, "--overwrite"), run=run_script_here)
+    error = user_error(SCRIPT, *command(work, out, "--overwrite"))
     assert "is a symbolic link" in error and not (tmp_path / "nowhere").exists()
 
 
@@ -98,7 +98,7 @@ def test_a_whole_shard_behind_a_link_is_no_shard(work: Path, tmp_path: Path) -> 
     shard = out / ".shards" / "batch_00000000.shard"
     shard.rename(tmp_path / "elsewhere")
     shard.symlink_to(tmp_path / "elsewhere")
-    error = user_error(SCRIPT, *command(work, out, "--merge"), run=run_script_here)
+    error = user_error(SCRIPT, *command(work, out, "--merge"))
     assert "3 of 4 batches are missing, the first is 0" in error
 
 
@@ -124,7 +124,7 @@ def test_a_lock_that_is_a_link_is_refused(
     lock = out / ".shards" / name
     lock.unlink()
     lock.symlink_to(precious / target)
-    error = user_error(SCRIPT, *command(work, out, "--shard", "0/2"), run=run_script_here)
+    error = user_error(SCRIPT, *command(work, out, "--shard", "0/2"))
     assert f"{lock}: is a symbolic link to {precious / target}" in error
     assert contents(precious) == before
     with pytest.raises(UserError, match="is a symbolic link"), folder_lock(out / ".shards", name):
@@ -201,7 +201,7 @@ def test_a_temperatures_folder_that_is_a_link_is_refused(
     out.mkdir()
     (out / "t_0.8").symlink_to(precious)
     given = [*command(work, out, *more), "--temperatures", "0.5,0.8"]
-    error = user_error(STUDY, *given, run=run_script_here)
+    error = user_error(STUDY, *given)
     assert f"{out / 't_0.8'}: is a symbolic link to {precious}" in error
     assert contents(precious) == before and contents(out) == {}
 

@@ -38,7 +38,7 @@ def command(work: Path, out: Path, *more: object) -> list[Any]:
 
 
 def refusal(*arguments: object) -> str:
-    return user_error(SCRIPT, *arguments, run=run_script_here)
+    return user_error(SCRIPT, *arguments)
 
 
 def contents(folder: Path) -> dict[str, bytes]:

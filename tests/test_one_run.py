@@ -160,7 +160,7 @@ def test_files_of_two_runs_are_refused_in_one_line(
     files = files_of(copy)
     change(files)
     (copy / "study" / "m_temperature_study.csv").unlink()
-    error = user_error(script, *command(script, copy), run=run_script_here)
+    error = user_error(script, *command(script, copy))
     if script == STUDY and change in (halve_samples, add_layers):
         # The run's description is compared with the command line before anything is read.
         assert "holds another run" in error
@@ -178,7 +178,7 @@ def test_a_shift_is_said_with_the_neuron_and_both_numbers(script: str, copy: Pat
     shifted = np.roll(counts, 1, axis=1).ravel()
     first = int((shifted != counts.ravel()).argmax())
     shift_within_layers(files)
-    error = user_error(script, *command(script, copy), run=run_script_here)
+    error = user_error(script, *command(script, copy))
     assert error == (
         f"error: {files.path(MATRIX)}: neuron {first} is active in {shifted[first]} of 96 samples, "
         f"{files.path(FREQUENCY)} says in {counts.ravel()[first]} of 96: they are not of the same "
@@ -193,9 +193,9 @@ def test_the_graph_takes_no_samples_of_another_run_from_elsewhere(copy: Path) ->
     put_activations(other, ~active_in(files))
     given = ["--model_type", copy / "m", "--graph_dir", files.folder, "--output_dir", copy / "out"]
     given += ["--activation_file", other.path(MATRIX)]
-    assert str(files.path(FREQUENCY)) in user_error(GRAPH, *given, run=run_script_here)
+    assert str(files.path(FREQUENCY)) in user_error(GRAPH, *given)
     files.path(FREQUENCY).unlink()
-    assert str(files.path(DATASET)) in user_error(GRAPH, *given, run=run_script_here)
+    assert str(files.path(DATASET)) in user_error(GRAPH, *given)
     files.path(DATASET).unlink()
     files.path(RUN).unlink()
     run_script_here(GRAPH, *given)
@@ -241,7 +241,7 @@ def test_some_of_a_runs_rows_and_activations_are_of_it(copy: Path) -> None:
     wrong = np.zeros((56, N_LAYER * D_MLP), bool)
     wrong[:, int(active_in(files_of(copy)).sum(axis=0).argmin())] = True
     write_activations(files, some.tolist(), PackedActivations.from_bool(wrong), ["npz"])
-    error = user_error(GRAPH, *command(GRAPH, copy), run=run_script_here)
+    error = user_error(GRAPH, *command(GRAPH, copy))
     assert "of 56 samples" in error and "of 96" in error
 
 
@@ -249,7 +249,7 @@ def test_a_study_of_some_samples_alone_is_refused(copy: Path) -> None:
     files = files_of(copy)
     table = pd.read_csv(files.path(DATASET), keep_default_na=False)
     table[:-6].to_csv(files.path(DATASET), index=False)
-    error = user_error(STUDY, *command(STUDY, copy), run=run_script_here)
+    error = user_error(STUDY, *command(STUDY, copy))
     assert "90 of the run's 96 samples are there" in error and "--overwrite" in error
 
 
@@ -290,7 +290,7 @@ def test_a_run_file_that_means_nothing_is_refused(
     section: str, name: str, value: Any, told: str, copy: Path
 ) -> None:
     change_run(files_of(copy), section, name, value)
-    error = user_error(ANALYSIS, *command(ANALYSIS, copy), run=run_script_here)
+    error = user_error(ANALYSIS, *command(ANALYSIS, copy))
     assert error.startswith(f"error: {files_of(copy).path(RUN)}: {told}")
 
 
@@ -317,5 +317,5 @@ def test_a_frequency_table_that_contradicts_itself_is_refused(
     assert n != "48"
     lines[4] = row.format(n=n)
     path.write_text("\n".join(lines) + "\n")
-    error = user_error(GRAPH, *command(GRAPH, copy), run=run_script_here)
+    error = user_error(GRAPH, *command(GRAPH, copy))
     assert str(path) in error and told.format(n=n) in error

@@ -44,14 +44,14 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     texts = {"".join(rng.choice(list(LETTERS), rng.integers(3, 7))) for _ in range(80)}
     prompts = [(text, 12, 1) for text in sorted(texts)]
     generate_hand_set(folder, LAYERS, persistent(LETTERS, STAY), prompts)
-    run_script(ACTIVATIONS, *_arguments(folder, "first"), *SMALL)
+    run_script_here(ACTIVATIONS, *_arguments(folder, "first"), *SMALL)
     return folder
 
 
 @pytest.fixture(scope="module")
 def next_token(folder: Path) -> str:
     """Run the second script into `next`; return what it said."""
-    made = run_script(NEXT_TOKEN, *_arguments(folder, "next"), "--min_token_count", 5)
+    made = run_script_here(NEXT_TOKEN, *_arguments(folder, "next"), "--min_token_count", 5)
     return str(made.stdout)
 
 
@@ -160,7 +160,7 @@ def test_a_saved_predictor_works_without_the_dataset_and_without_weights(folder:
     for name in ("config.json", "tokenizer.json"):
         (bare / name).write_bytes((folder / MODEL / name).read_bytes())
     arguments = ("--model_type", bare, "--output_dir", folder / "first", "--predict", "ddda")
-    result = run_script(ACTIVATIONS, *arguments)
+    result = run_script_here(ACTIVATIONS, *arguments)
     assert "no true neurons" in result.stderr
     path = folder / "first" / f"{MODEL}_predicted_neurons.csv"
     table = _read(folder / "first", "predicted_neurons.csv")
@@ -284,7 +284,7 @@ def test_a_damaged_predictor_is_refused(
             change = {"sizes": description["sizes"] | change["sizes"]}
         described.write_text(json.dumps(description | change))
     arguments = ("--model_type", folder / MODEL, "--output_dir", tmp_path, "--predict", "ab")
-    error = user_error(ACTIVATIONS, *arguments, run=run_script_here)
+    error = user_error(ACTIVATIONS, *arguments)
     assert told in error and "activation_predictor." in error
 
 
@@ -293,10 +293,10 @@ def test_a_predictor_of_another_model_is_refused(folder: Path, tmp_path: Path) -
     generate_hand_set(tmp_path, LAYERS[:1], persistent(LETTERS, STAY), [("ab", 2, 1)])
     model = ("--model_type", other)
     arguments: tuple[object, ...] = ("--output_dir", folder / "first", "--predict", "ab")
-    error = user_error(ACTIVATIONS, *model, *arguments, run=run_script_here)
+    error = user_error(ACTIVATIONS, *model, *arguments)
     assert "has 4 neurons, the saved predictor 8; learn anew" in error
     arguments = (*model, "--dataset_dir", folder / "dataset", "--output_dir", tmp_path / "o")
-    error = user_error(NEXT_TOKEN, *arguments, run=run_script_here)
+    error = user_error(NEXT_TOKEN, *arguments)
     assert "the model has 1 layers of 4 neurons, the dataset 2" in error
 
 
@@ -370,7 +370,7 @@ def test_tokens_and_positions_that_the_model_has_not_are_refused_with_their_samp
         arguments += ("--dataset_dir", tmp_path, "--sample_ids", 0)
     else:
         arguments += ("--dataset_dir", tmp_path)
-    error = user_error(script, *arguments, run=run_script_here)
+    error = user_error(script, *arguments)
     assert f"sample 7 has {column} {value}; the model has 0 to " in error
     assert not (tmp_path / "o").exists()
 
@@ -427,7 +427,7 @@ def test_the_page_tells_what_is_there(folder: Path, next_token: str, tmp_path: P
     for source in ("first", "next"):
         for path in (folder / source).iterdir():
             (tmp_path / path.name).write_bytes(path.read_bytes())
-    run_script(PAGE, *model, "--results_dir", tmp_path)
+    run_script_here(PAGE, *model, "--results_dir", tmp_path)
     page = (tmp_path / f"{MODEL}_part2_report.html").read_text(encoding="utf-8")
     assert page.count("data:image/png;base64") == 2
     assert "Not there, because it has not been run: extract_patterns.py" in page

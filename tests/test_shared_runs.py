@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from gelu.artifacts import folder_lock
-from tests.helpers import ROOT, run_script, run_script_here, save_gpt2, user_error, write_prompts
+from tests.helpers import ROOT, run_script_here, save_gpt2, user_error, write_prompts
 
 SCRIPT = "generate_activation_dataset.py"
 
@@ -38,12 +38,12 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 @pytest.fixture(scope="module")
 def alone(work: Path) -> Path:
-    run_script(SCRIPT, *arguments(work, work / "alone"))
+    run_script_here(SCRIPT, *arguments(work, work / "alone"))
     return work / "alone"
 
 
 def refusal(*arguments: object) -> str:
-    return user_error(SCRIPT, *arguments, run=run_script_here)
+    return user_error(SCRIPT, *arguments)
 
 
 def test_torchrun_writes_the_same_bytes(work: Path, alone: Path) -> None:

@@ -11,7 +11,7 @@ from tests.helpers import (
     byte_tokenizer,
     own_gelu,
     plain_preactivations,
-    run_script,
+    run_script_here,
     save_gpt2,
     user_error,
 )
@@ -31,7 +31,7 @@ def model(work: Path) -> Any:
 
 
 def trace(work: Path, text: str) -> Any:
-    return run_script(
+    return run_script_here(
         SCRIPT, "--model_type", work / "tiny", "--input_text", text, "--output_dir", work / "out"
     )
 

@@ -23,7 +23,7 @@ from gelu.plots.graph import (
     layered_figure,
     neurons_figure,
 )
-from tests.helpers import run_script, user_error
+from tests.helpers import run_script, run_script_here, user_error
 from tests.picture_helpers import (
     MODEL,
     count_colour,
@@ -305,7 +305,7 @@ def test_samples_that_are_all_alike_show_what_is_active(tmp_path: Path) -> None:
     files = write_dataset(tmp_path / "data", active)
     write_random_edges(files, *SHAPE)
     for more in ((), ("--sample_id", 1)):
-        result = run_script(
+        result = run_script_here(
             *(SCRIPT, "--model_type", MODEL, "--graph_dir", files.folder),
             *("--activation_file", files.path("neuron_activations.pickle")),
             *("--output_dir", tmp_path / "out", *more),

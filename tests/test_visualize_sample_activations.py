@@ -24,7 +24,7 @@ from gelu.plots.samples import (
     sample_figure,
     sample_layout,
 )
-from tests.helpers import ROOT, run_script, user_error
+from tests.helpers import ROOT, run_script, run_script_here, user_error
 from tests.picture_helpers import MODEL, count_colour, pixels, random_active, write_dataset
 from visualize_sample_activations import VIS_MODES, draw_samples
 
@@ -315,7 +315,7 @@ def test_activations_of_another_run_are_refused(tmp_path: Path) -> None:
 
 
 def test_help_is_instant_and_large_cells_are_kept_apart() -> None:
-    assert "--vis_mode" in run_script(SCRIPT, "--help").stdout
+    assert "--vis_mode" in run_script_here(SCRIPT, "--help").stdout
     small = sample_layout([TEXT], Geometry(2, 1, 10, 0), 1, "default").panels
     large = sample_layout([TEXT], Geometry(48, 1, 6400, 0), 1, "default").panels
     assert small.line == 1 and small.cell >= LINED_CELL
