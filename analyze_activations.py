@@ -47,10 +47,10 @@ from gelu.cli import (
     add_csv_safe_argument,
     add_device_argument,
     add_model_argument,
+    add_seed_argument,
     build_parser,
     discovery_rate,
     existing_file,
-    non_negative_int,
     output_directory,
     positive_int,
     run_script,
@@ -78,7 +78,7 @@ def main() -> None:
     )
     parser.add_argument("--output_dir", required=True, help="folder for the results")
     add_model_argument(parser)
-    parser.add_argument("--seed", type=non_negative_int, default=42, help="of every random step")
+    add_seed_argument(parser)
     parser.add_argument(
         "--fdr", type=discovery_rate, default=0.05, help="share of findings that may be false"
     )

@@ -33,11 +33,11 @@ from typing import TYPE_CHECKING
 from gelu.cli import (
     UserError,
     add_model_argument,
+    add_seed_argument,
     build_parser,
-    non_negative_float,
-    non_negative_int,
     output_directory,
     run_script,
+    sampling_temperature,
 )
 from gelu.dataset_run import (
     ALL_FORMATS,
@@ -69,9 +69,7 @@ def main() -> None:
     )
     parser.add_argument("--export_dir", required=True, help="folder for everything written")
     add_model_argument(parser)
-    parser.add_argument(
-        "--seed", type=non_negative_int, default=42, help="seed of the draws at each temperature"
-    )
+    add_seed_argument(parser, "seed of the draws at each temperature")
     add_dataset_arguments(parser, edges="none")
     arguments = parser.parse_args()
     options = Options.from_arguments(arguments, temperature=0.0, formats=ALL_FORMATS)
@@ -87,11 +85,10 @@ def main() -> None:
 
 def temperature_list(text: str) -> tuple[float, ...]:
     """Parse numbers of 0 or more, separated by commas, into ascending order; an argparse `type`."""
-    # Adding 0.0 turns -0.0 into 0.0.
-    temperatures = [non_negative_float(part.strip()) + 0.0 for part in text.split(",")]
-    for temperature in temperatures:
-        if temperatures.count(temperature) > 1:
-            name = temperature_name(temperature)
+    temperatures = [sampling_temperature(part.strip()) for part in text.split(",")]
+    for given in temperatures:
+        if temperatures.count(given) > 1:
+            name = temperature_name(given)
             raise argparse.ArgumentTypeError(f"{name} stands in {text!r} more than once")
     return tuple(sorted(temperatures))
 

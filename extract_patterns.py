@@ -32,12 +32,13 @@ from typing import TYPE_CHECKING, Any
 from gelu.cli import (
     add_device_argument,
     add_model_argument,
+    add_seed_argument,
     build_parser,
     discovery_rate,
-    non_negative_int,
     output_directory,
     positive_int,
     run_script,
+    whole_number,
 )
 from gelu.provenance import package_versions
 
@@ -46,6 +47,8 @@ if TYPE_CHECKING:
     from gelu.pattern_analysis import PatternAnalysis, PatternSettings
     from gelu.report import NotDrawn, Picture
 
+# Each draw is a search of its own, each pattern a round of it.
+MOST_PATTERNS, MOST_DRAWS = 10_000, 10_000
 PACKAGES = ("matplotlib", "numpy", "pandas", "scipy")
 
 
@@ -55,20 +58,20 @@ def main() -> None:
     parser.add_argument("--dataset_dir", required=True, help="folder that the dataset script wrote")
     parser.add_argument("--output_dir", required=True, help="folder for the results")
     add_model_argument(parser)
-    parser.add_argument("--seed", type=non_negative_int, default=42, help="of every random step")
+    add_seed_argument(parser)
     parser.add_argument(
         "--fdr", type=discovery_rate, default=0.05, help="share of findings that may be false"
     )
     parser.add_argument(
         "--max_patterns",
-        type=positive_int,
+        type=whole_number(1, MOST_PATTERNS),
         default=100,
         metavar="N",
         help="how many patterns to look for in each half of the prompts",
     )
     parser.add_argument(
         "--null_draws",
-        type=non_negative_int,
+        type=whole_number(0, MOST_DRAWS),
         default=3,
         metavar="N",
         help="permuted data sets to search, as a check of what chance alone gives",

@@ -27,11 +27,11 @@ from pathlib import Path
 from gelu.cli import (
     UserError,
     add_model_argument,
+    add_seed_argument,
     build_parser,
-    non_negative_float,
-    non_negative_int,
     output_directory,
     run_script,
+    sampling_temperature,
 )
 from gelu.dataset_run import (
     ALL_FORMATS,
@@ -50,9 +50,9 @@ def main() -> None:
     parser.add_argument("--input_csv", required=True, help="the prompts")
     parser.add_argument("--export_dir", required=True, help="folder for the dataset")
     add_model_argument(parser)
-    parser.add_argument("--seed", type=non_negative_int, default=42, help="seed of the draws")
+    add_seed_argument(parser, "seed of the draws")
     parser.add_argument(
-        "--temperature", type=non_negative_float, default=0.8, help="0 takes the likeliest token"
+        "--temperature", type=sampling_temperature, default=0.8, help="0 takes the likeliest token"
     )
     add_dataset_arguments(parser, edges="strongest")
     parser.add_argument(

@@ -50,9 +50,10 @@ from gelu.cli import (
     UserError,
     add_device_argument,
     add_model_argument,
+    add_seed_argument,
     build_parser,
     discovery_rate,
-    non_negative_int,
+    epoch_number,
     output_directory,
     positive_int,
     run_script,
@@ -75,12 +76,12 @@ def main() -> None:
     )
     parser.add_argument("--output_dir", required=True, help="folder for the results")
     add_model_argument(parser)
-    parser.add_argument("--seed", type=non_negative_int, default=42, help="of every random step")
+    add_seed_argument(parser)
     parser.add_argument(
         "--held_out", type=discovery_rate, default=0.2, help="share of the prompts to test on"
     )
     parser.add_argument(
-        "--epochs", type=positive_int, default=6, metavar="N", help="passes over the data, at most"
+        "--epochs", type=epoch_number, default=6, metavar="N", help="passes over the data, at most"
     )
     parser.add_argument(
         "--max_classes",

@@ -187,9 +187,16 @@ def find_difference(other: Mapping[str, Any], mine: Mapping[str, Any]) -> str | 
     """Return in words the first difference of two runs, None for none. Keys are places."""
     for place in sorted(other.keys() | mine.keys(), key=_importance):
         theirs, ours = other.get(place), mine.get(place)
-        if theirs != ours:
+        if not _is_same(theirs, ours):
             return _in_words(place, theirs, ours)
     return None
+
+
+def _is_same(theirs: Any, ours: Any) -> bool:
+    if isinstance(theirs, list) and isinstance(ours, list):
+        return len(theirs) == len(ours) and all(map(_is_same, theirs, ours))
+    # To Python True is 1.
+    return bool(theirs == ours) and isinstance(theirs, bool) == isinstance(ours, bool)
 
 
 def _importance(place: str) -> tuple[int, str]:
