@@ -51,7 +51,6 @@ from gelu.cli import (
     build_parser,
     discovery_rate,
     existing_file,
-    output_directory,
     positive_int,
     run_script,
     unit_interval,
@@ -163,15 +162,21 @@ def analyse_dataset(
     dataset_csv: str, activations_file: str, output_dir: str, model_type: str, options: Options
 ) -> None:
     """Analyse one dataset and write all tables, pictures, the summary and the report."""
-    from gelu.artifacts import Artifacts, find_activation_file
+    from gelu.artifacts import (
+        ANALYSIS_FILES,
+        find_activation_file,
+        output_files,
+        run_files,
+    )
     from gelu.models import find_model
 
     table_path = existing_file(dataset_csv, "--dataset_csv")
     activation_path = find_activation_file(Path(activations_file))
     source = find_model(model_type)
     samples = _read_samples(table_path, activation_path, source, options)
-    folder = output_directory(output_dir, "--output_dir")
-    files = Artifacts(folder, source.name, options.csv_safe)
+    read = [table_path, activation_path]
+    read += run_files({path.parent for path in read}, source.name)
+    files = output_files(output_dir, "--output_dir", source, ANALYSIS_FILES, read, options.csv_safe)
     settings, analysis = _analyse(samples, options)
     inputs = _describe_inputs(table_path, activation_path, source.name, options)
     _write(files, samples, settings, analysis, inputs)

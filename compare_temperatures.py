@@ -35,7 +35,6 @@ from gelu.cli import (
     add_model_argument,
     add_seed_argument,
     build_parser,
-    output_directory,
     run_script,
     sampling_temperature,
 )
@@ -110,17 +109,25 @@ def compare(
 
     options: of every dataset; its temperature is replaced.
     """
-    from gelu.artifacts import Artifacts, refuse_link
+    from gelu.artifacts import (
+        RUN_FILES,
+        TEMPERATURE_PICTURE,
+        TEMPERATURE_STUDY,
+        output_files,
+        refuse_link,
+    )
 
     inputs = read_inputs(input_csv, model_type)
-    files = Artifacts(output_directory(export_dir, "--export_dir"), inputs.source.name)
+    source, argument = inputs.source, "--export_dir"
+    study = [TEMPERATURE_STUDY, TEMPERATURE_PICTURE]
+    files = output_files(export_dir, argument, source, study, [input_csv])
     folders = {
         temperature: files.folder / f"t_{temperature_name(temperature)}"
         for temperature in temperatures
     }
     for folder in folders.values():
         refuse_link(folder)
-        output_directory(folder, "--export_dir")
+        output_files(folder, argument, source, RUN_FILES, [input_csv])
     ready = make_ready(inputs, options)
     rows = [
         _one_temperature(folder, ready, replace(options, temperature=temperature), sharing)

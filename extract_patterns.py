@@ -35,7 +35,6 @@ from gelu.cli import (
     add_seed_argument,
     build_parser,
     discovery_rate,
-    output_directory,
     positive_int,
     run_script,
     whole_number,
@@ -104,18 +103,18 @@ def extract_patterns(
     dataset_dir: str, output_dir: str, model_type: str, settings: "PatternSettings"
 ) -> None:
     """Find the patterns of one dataset folder and write tables, document, picture and page."""
-    from gelu.artifacts import Artifacts
+    from gelu.artifacts import PATTERNS_FILES, output_files, run_files
     from gelu.folder_samples import read_folder
     from gelu.pattern_analysis import extract, n_steps, require_prompts
     from gelu.progress import progress_bar
 
     read = read_folder(dataset_dir, model_type)
     require_prompts(read.groups)
-    files = Artifacts(output_directory(output_dir, "--output_dir"), read.source.name)
+    inputs = run_files([Path(dataset_dir)], read.source.name)
+    files = output_files(output_dir, "--output_dir", read.source, PATTERNS_FILES, inputs)
     with progress_bar("patterns", n_steps(settings), "search") as bar:
         analysis = extract(read.samples, read.groups, settings, lambda: bar.update(1))
-    inputs = _describe_inputs(read.source.name, read.inputs, settings)
-    _write(files, analysis, inputs)
+    _write(files, analysis, _describe_inputs(read.source.name, read.inputs, settings))
 
 
 def _describe_inputs(

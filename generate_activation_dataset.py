@@ -29,7 +29,6 @@ from gelu.cli import (
     add_model_argument,
     add_seed_argument,
     build_parser,
-    output_directory,
     run_script,
     sampling_temperature,
 )
@@ -104,11 +103,12 @@ def generate(
     input_csv: Path, export_dir: str, model_type: str, options: Options, sharing: Sharing
 ) -> None:
     """Generate from every prompt of the CSV with recording, and write the dataset's files."""
-    from gelu.artifacts import Artifacts
+    from gelu.artifacts import RUN_FILES, output_files
 
     inputs = read_inputs(input_csv, model_type)
-    folder = output_directory(export_dir, "--export_dir")
-    files = Artifacts(folder, inputs.source.name, options.csv_safe)
+    files = output_files(
+        export_dir, "--export_dir", inputs.source, RUN_FILES, [input_csv], options.csv_safe
+    )
     made = make_dataset(files, make_ready(inputs, options), options, sharing)
     if isinstance(made, str):
         print(made)

@@ -50,7 +50,6 @@ from gelu.cli import (
     build_parser,
     discovery_rate,
     epoch_number,
-    output_directory,
     run_script,
     whole_number,
 )
@@ -116,22 +115,34 @@ def run(arguments: Namespace) -> None:
     """Learn where there is a dataset, predict where there is a text."""
     # Before torch starts: matrix products on a GPU are not repeatable without.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    from gelu.artifacts import Artifacts
+    from gelu.artifacts import (
+        ACTIVATION_PREDICTION_FILES,
+        ACTIVATION_PREDICTOR,
+        ACTIVATION_PREDICTOR_WEIGHTS,
+        PREDICTED_NEURONS,
+        Artifacts,
+        output_files,
+        run_files,
+    )
     from gelu.folder_samples import check_weights
     from gelu.models import find_model
 
     source = find_model(arguments.model_type)
     token_ids = None if arguments.predict is None else encode(source, arguments.predict)
     output_dir, argument = arguments.output_dir, "--output_dir"
+    predicted = [] if token_ids is None else [PREDICTED_NEURONS]
     if arguments.dataset_dir is None:
         files = Artifacts(Path(output_dir), source.name)
         predictor = read_predictor(files)
-        files = Artifacts(output_directory(output_dir, argument), source.name)
+        inputs = [files.path(it) for it in (ACTIVATION_PREDICTOR, ACTIVATION_PREDICTOR_WEIGHTS)]
+        files = output_files(output_dir, argument, source, predicted, inputs)
     else:
         read, history = read_inputs(arguments)
         if token_ids is not None:
             check_weights(read.stated, source)
-        files = Artifacts(output_directory(output_dir, argument), source.name)
+        inputs = run_files([Path(arguments.dataset_dir)], source.name)
+        endings = [*ACTIVATION_PREDICTION_FILES, *predicted]
+        files = output_files(output_dir, argument, source, endings, inputs)
         predictor = learn(files, read, history, settings_of(arguments), arguments.device)
     if token_ids is not None:
         predict(files, predictor, arguments.model_type, token_ids)

@@ -54,7 +54,6 @@ from gelu.cli import (
     build_parser,
     discovery_rate,
     epoch_number,
-    output_directory,
     positive_int,
     run_script,
 )
@@ -103,7 +102,7 @@ def main() -> None:
 
 def run(arguments: Namespace) -> None:
     """Study one dataset and write every file."""
-    from gelu.artifacts import Artifacts
+    from gelu.artifacts import NEXT_TOKEN_FILES, output_files, run_files
     from gelu.folder_samples import read_folder
     from gelu.splits import split_parts
     from gelu.token_history import NEEDED_COLUMNS, prompt_encoder, token_history
@@ -114,7 +113,10 @@ def run(arguments: Namespace) -> None:
     encode = prompt_encoder(read.source, read.samples.skipped)
     history = token_history(read.samples, encode, 2)
     drawn = sampling(arguments.dataset_dir, read.source.name)
-    files = Artifacts(output_directory(arguments.output_dir, "--output_dir"), read.source.name)
+    inputs = run_files([Path(arguments.dataset_dir)], read.source.name)
+    files = output_files(
+        arguments.output_dir, "--output_dir", read.source, NEXT_TOKEN_FILES, inputs
+    )
     import torch
 
     from gelu.learning.token_study import Settings, study_next_token

@@ -22,14 +22,8 @@ from pathlib import Path
 from typing import Any
 
 from gelu.artifacts import (
-    ATTRIBUTES,
-    DATASET,
-    EDGES,
-    FREQUENCY,
-    JSON,
-    MATRIX,
-    PICKLE,
     RUN,
+    RUN_FILES,
     Artifacts,
     Shards,
     folder_lock,
@@ -47,9 +41,6 @@ from gelu.artifacts.shards import is_shard
 from gelu.cli import UserError
 
 SHARDS = ".shards"
-# In the order in which they are deleted: first what says that a folder is finished, so that a kill
-# leaves no such folder mixed.
-ENDINGS = (RUN, DATASET, PICKLE, JSON, MATRIX, FREQUENCY, ATTRIBUTES, EDGES)
 EXPORT_ARGUMENTS = ("csv_safe", "edges", "formats", "top_edges")
 UNCOMPARED = ("input_csv", "model_type")
 
@@ -98,7 +89,7 @@ class RunFolder:
         where another run's shards are.
         """
         if overwrite:
-            remove_files(self._files.path(ending) for ending in ENDINGS)
+            remove_files(self._files.path(ending) for ending in RUN_FILES)
             made = made_files(self._folder, _is_made)
             remove_files(path for path in made if not is_lock(path.name))
         if alone:
@@ -135,7 +126,7 @@ class RunFolder:
                 remove_folder(folder, _is_made)
 
     def _is_final(self, name: str) -> bool:
-        return name in {self._files.path(ending).name for ending in ENDINGS}
+        return name in {self._files.path(ending).name for ending in RUN_FILES}
 
     def _refuse(self, other: Mapping[str, Any], what: str, ignored: Sequence[str]) -> None:
         difference = find_difference(_decisive(other, ignored), _decisive(self._run, ignored))
