@@ -5,16 +5,20 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from tokenizers import AddedToken, Tokenizer, normalizers
 
 import predict_activations
 from gelu import cli
+from gelu.cli import UserError
+from gelu.models import QUICK_TEXT, Geometry, encode_text
 from gelu.sampling import draw_tokens
-from tests.helpers import ROOT, run_here, run_script_here, save_gpt2, write_prompts
+from tests.helpers import END_OF_TEXT, ROOT, run_here, run_script_here, save_gpt2, write_prompts
 
 SCRIPTS = sorted(path.name for path in ROOT.glob("*.py"))
 WITH_SEED = [name for name in SCRIPTS if "add_seed_argument(parser" in (ROOT / name).read_text()]
@@ -113,3 +117,41 @@ def test_a_history_longer_than_the_model_reads_is_refused(
     line = refusal("predict_activations.py", *given, "--history", 17)
     assert line == "error: --history 17: the model has read 6 tokens at most\n"
     assert run_here("predict_activations.py", *given, "--history", 16)[0] == 0
+
+
+def test_a_text_that_no_positions_hold_is_refused_before_it_is_encoded(
+    work: Path, tmp_path: Path
+) -> None:
+    """Of the byte tokenizer the longest token, the end of text, has 13 characters."""
+    prompts = write_prompts(tmp_path / "p.csv", ("a", 1, 1), ("ab " * 7_000_000, 1, 1))
+    given = ["--model_type", work / "m", "--input_csv", prompts, "--export_dir", tmp_path / "out"]
+    start = time.perf_counter()
+    line = refusal("generate_activation_dataset.py", *given)
+    assert time.perf_counter() - start < 5
+    assert f"{prompts}, row 2 (line 3): the text has 21,000,000 characters" in line
+    assert "the model has 64 positions, which hold 832 at most" in line
+
+
+def tokenizer_of(work: Path) -> Any:
+    return Tokenizer.from_file(str(work / "m" / "tokenizer.json"))
+
+
+def test_the_longest_texts_that_positions_hold_are_encoded(work: Path) -> None:
+    tokenizer = tokenizer_of(work)
+    geometry = Geometry(1, 1, 1, 10_000, 257)
+    for text in (END_OF_TEXT * 10_000, "é" * 100_001, "a" * 130_000):
+        assert encode_text(tokenizer, text, geometry, "here")
+    with pytest.raises(UserError, match=r"130,001 characters.* which hold 130,000 at most"):
+        encode_text(tokenizer, "a" * 130_001, geometry, "here")
+
+
+def test_tokenizers_whose_tokens_hold_any_number_of_characters_set_no_bound(work: Path) -> None:
+    text, geometry = "a" + " " * QUICK_TEXT + "a", Geometry(1, 1, 1, 64, 300)
+    with pytest.raises(UserError, match="which hold 832 at most"):
+        encode_text(tokenizer_of(work), text, geometry, "here")
+    tokenizer = tokenizer_of(work)
+    tokenizer.normalizer = normalizers.Replace(" ", "")
+    assert len(encode_text(tokenizer, text, geometry, "here")) == 2
+    tokenizer = tokenizer_of(work)
+    tokenizer.add_tokens([AddedToken("a", lstrip=True, normalized=False)])
+    assert len(encode_text(tokenizer, text, geometry, "here")) == 2
