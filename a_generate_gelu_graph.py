@@ -15,7 +15,6 @@ from gelu.cli import (
     add_edge_arguments,
     add_model_argument,
     build_parser,
-    output_directory,
     run_script,
 )
 
@@ -39,13 +38,13 @@ def main() -> None:
 
 def write_graph(model_type: str, output_dir: str, edges: str, top_edges: int, device: str) -> None:
     """Write the neurons' table and the edge list of one model."""
-    from gelu.artifacts import Artifacts
+    from gelu.artifacts import ATTRIBUTES, EDGES, output_files
     from gelu.graph_output import write_full_edges, write_strongest_edges
     from gelu.models import find_model, load_model, pick_device, read_geometry
 
     source = find_model(model_type)
     geometry = read_geometry(source)
-    files = Artifacts(output_directory(output_dir, "--output_dir"), source.name)
+    files = output_files(output_dir, "--output_dir", source, [ATTRIBUTES, EDGES])
     if edges == "full":
         path, n_edges = write_full_edges(files, geometry)
     else:

@@ -47,11 +47,10 @@ from gelu.cli import (
     add_csv_safe_argument,
     add_device_argument,
     add_model_argument,
+    add_seed_argument,
     build_parser,
     discovery_rate,
     existing_file,
-    non_negative_int,
-    output_directory,
     positive_int,
     run_script,
     unit_interval,
@@ -78,7 +77,7 @@ def main() -> None:
     )
     parser.add_argument("--output_dir", required=True, help="folder for the results")
     add_model_argument(parser)
-    parser.add_argument("--seed", type=non_negative_int, default=42, help="of every random step")
+    add_seed_argument(parser)
     parser.add_argument(
         "--fdr", type=discovery_rate, default=0.05, help="share of findings that may be false"
     )
@@ -163,15 +162,21 @@ def analyse_dataset(
     dataset_csv: str, activations_file: str, output_dir: str, model_type: str, options: Options
 ) -> None:
     """Analyse one dataset and write all tables, pictures, the summary and the report."""
-    from gelu.artifacts import Artifacts, find_activation_file
+    from gelu.artifacts import (
+        ANALYSIS_FILES,
+        find_activation_file,
+        output_files,
+        run_files,
+    )
     from gelu.models import find_model
 
     table_path = existing_file(dataset_csv, "--dataset_csv")
     activation_path = find_activation_file(Path(activations_file))
     source = find_model(model_type)
     samples = _read_samples(table_path, activation_path, source, options)
-    folder = output_directory(output_dir, "--output_dir")
-    files = Artifacts(folder, source.name, options.csv_safe)
+    read = [table_path, activation_path]
+    read += run_files({path.parent for path in read}, source.name)
+    files = output_files(output_dir, "--output_dir", source, ANALYSIS_FILES, read, options.csv_safe)
     settings, analysis = _analyse(samples, options)
     inputs = _describe_inputs(table_path, activation_path, source.name, options)
     _write(files, samples, settings, analysis, inputs)

@@ -16,7 +16,6 @@ from gelu.cli import (
     add_device_argument,
     add_model_argument,
     build_parser,
-    output_directory,
     run_script,
 )
 
@@ -39,14 +38,14 @@ def main() -> None:
 
 def trace(model_type: str, input_text: str, output_dir: str, device: str) -> None:
     """Trace one text through one model: print the counts, write the active neurons."""
-    from gelu.artifacts import Artifacts
+    from gelu.artifacts import TRACE_IDS, TRACE_VECTOR, output_files
     from gelu.models import find_model, load_model, load_tokenizer, pick_device, read_geometry
 
     source = find_model(model_type)
     geometry = read_geometry(source)
     tokenizer = load_tokenizer(source)
     token_ids = _encode(tokenizer, input_text, geometry)
-    files = Artifacts(output_directory(output_dir, "--output_dir"), source.name)
+    files = output_files(output_dir, "--output_dir", source, [TRACE_VECTOR, TRACE_IDS])
     model = load_model(source, pick_device(device))
     active, probabilities = _forward(model, token_ids)
     _print_layers(active.reshape(geometry.n_layer, geometry.d_mlp))

@@ -33,11 +33,10 @@ from typing import TYPE_CHECKING
 from gelu.cli import (
     UserError,
     add_model_argument,
+    add_seed_argument,
     build_parser,
-    non_negative_float,
-    non_negative_int,
-    output_directory,
     run_script,
+    sampling_temperature,
 )
 from gelu.dataset_run import (
     ALL_FORMATS,
@@ -69,9 +68,7 @@ def main() -> None:
     )
     parser.add_argument("--export_dir", required=True, help="folder for everything written")
     add_model_argument(parser)
-    parser.add_argument(
-        "--seed", type=non_negative_int, default=42, help="seed of the draws at each temperature"
-    )
+    add_seed_argument(parser, "seed of the draws at each temperature")
     add_dataset_arguments(parser, edges="none")
     arguments = parser.parse_args()
     options = Options.from_arguments(arguments, temperature=0.0, formats=ALL_FORMATS)
@@ -87,11 +84,10 @@ def main() -> None:
 
 def temperature_list(text: str) -> tuple[float, ...]:
     """Parse numbers of 0 or more, separated by commas, into ascending order; an argparse `type`."""
-    # Adding 0.0 turns -0.0 into 0.0.
-    temperatures = [non_negative_float(part.strip()) + 0.0 for part in text.split(",")]
-    for temperature in temperatures:
-        if temperatures.count(temperature) > 1:
-            name = temperature_name(temperature)
+    temperatures = [sampling_temperature(part.strip()) for part in text.split(",")]
+    for given in temperatures:
+        if temperatures.count(given) > 1:
+            name = temperature_name(given)
             raise argparse.ArgumentTypeError(f"{name} stands in {text!r} more than once")
     return tuple(sorted(temperatures))
 
@@ -113,17 +109,25 @@ def compare(
 
     options: of every dataset; its temperature is replaced.
     """
-    from gelu.artifacts import Artifacts, refuse_link
+    from gelu.artifacts import (
+        RUN_FILES,
+        TEMPERATURE_PICTURE,
+        TEMPERATURE_STUDY,
+        output_files,
+        refuse_link,
+    )
 
     inputs = read_inputs(input_csv, model_type)
-    files = Artifacts(output_directory(export_dir, "--export_dir"), inputs.source.name)
+    source, argument = inputs.source, "--export_dir"
+    study = [TEMPERATURE_STUDY, TEMPERATURE_PICTURE]
+    files = output_files(export_dir, argument, source, study, [input_csv])
     folders = {
         temperature: files.folder / f"t_{temperature_name(temperature)}"
         for temperature in temperatures
     }
     for folder in folders.values():
         refuse_link(folder)
-        output_directory(folder, "--export_dir")
+        output_files(folder, argument, source, RUN_FILES, [input_csv])
     ready = make_ready(inputs, options)
     rows = [
         _one_temperature(folder, ready, replace(options, temperature=temperature), sharing)

@@ -32,12 +32,12 @@ from typing import TYPE_CHECKING, Any
 from gelu.cli import (
     add_device_argument,
     add_model_argument,
+    add_seed_argument,
     build_parser,
     discovery_rate,
-    non_negative_int,
-    output_directory,
     positive_int,
     run_script,
+    whole_number,
 )
 from gelu.provenance import package_versions
 
@@ -46,6 +46,8 @@ if TYPE_CHECKING:
     from gelu.pattern_analysis import PatternAnalysis, PatternSettings
     from gelu.report import NotDrawn, Picture
 
+# Each draw is a search of its own, each pattern a round of it.
+MOST_PATTERNS, MOST_DRAWS = 10_000, 10_000
 PACKAGES = ("matplotlib", "numpy", "pandas", "scipy")
 
 
@@ -55,20 +57,20 @@ def main() -> None:
     parser.add_argument("--dataset_dir", required=True, help="folder that the dataset script wrote")
     parser.add_argument("--output_dir", required=True, help="folder for the results")
     add_model_argument(parser)
-    parser.add_argument("--seed", type=non_negative_int, default=42, help="of every random step")
+    add_seed_argument(parser)
     parser.add_argument(
         "--fdr", type=discovery_rate, default=0.05, help="share of findings that may be false"
     )
     parser.add_argument(
         "--max_patterns",
-        type=positive_int,
+        type=whole_number(1, MOST_PATTERNS),
         default=100,
         metavar="N",
         help="how many patterns to look for in each half of the prompts",
     )
     parser.add_argument(
         "--null_draws",
-        type=non_negative_int,
+        type=whole_number(0, MOST_DRAWS),
         default=3,
         metavar="N",
         help="permuted data sets to search, as a check of what chance alone gives",
@@ -101,18 +103,18 @@ def extract_patterns(
     dataset_dir: str, output_dir: str, model_type: str, settings: "PatternSettings"
 ) -> None:
     """Find the patterns of one dataset folder and write tables, document, picture and page."""
-    from gelu.artifacts import Artifacts
+    from gelu.artifacts import PATTERNS_FILES, output_files, run_files
     from gelu.folder_samples import read_folder
     from gelu.pattern_analysis import extract, n_steps, require_prompts
     from gelu.progress import progress_bar
 
     read = read_folder(dataset_dir, model_type)
     require_prompts(read.groups)
-    files = Artifacts(output_directory(output_dir, "--output_dir"), read.source.name)
+    inputs = run_files([Path(dataset_dir)], read.source.name)
+    files = output_files(output_dir, "--output_dir", read.source, PATTERNS_FILES, inputs)
     with progress_bar("patterns", n_steps(settings), "search") as bar:
         analysis = extract(read.samples, read.groups, settings, lambda: bar.update(1))
-    inputs = _describe_inputs(read.source.name, read.inputs, settings)
-    _write(files, analysis, inputs)
+    _write(files, analysis, _describe_inputs(read.source.name, read.inputs, settings))
 
 
 def _describe_inputs(

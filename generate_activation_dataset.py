@@ -27,11 +27,10 @@ from pathlib import Path
 from gelu.cli import (
     UserError,
     add_model_argument,
+    add_seed_argument,
     build_parser,
-    non_negative_float,
-    non_negative_int,
-    output_directory,
     run_script,
+    sampling_temperature,
 )
 from gelu.dataset_run import (
     ALL_FORMATS,
@@ -50,9 +49,9 @@ def main() -> None:
     parser.add_argument("--input_csv", required=True, help="the prompts")
     parser.add_argument("--export_dir", required=True, help="folder for the dataset")
     add_model_argument(parser)
-    parser.add_argument("--seed", type=non_negative_int, default=42, help="seed of the draws")
+    add_seed_argument(parser, "seed of the draws")
     parser.add_argument(
-        "--temperature", type=non_negative_float, default=0.8, help="0 takes the likeliest token"
+        "--temperature", type=sampling_temperature, default=0.8, help="0 takes the likeliest token"
     )
     add_dataset_arguments(parser, edges="strongest")
     parser.add_argument(
@@ -104,11 +103,12 @@ def generate(
     input_csv: Path, export_dir: str, model_type: str, options: Options, sharing: Sharing
 ) -> None:
     """Generate from every prompt of the CSV with recording, and write the dataset's files."""
-    from gelu.artifacts import Artifacts
+    from gelu.artifacts import RUN_FILES, output_files
 
     inputs = read_inputs(input_csv, model_type)
-    folder = output_directory(export_dir, "--export_dir")
-    files = Artifacts(folder, inputs.source.name, options.csv_safe)
+    files = output_files(
+        export_dir, "--export_dir", inputs.source, RUN_FILES, [input_csv], options.csv_safe
+    )
     made = make_dataset(files, make_ready(inputs, options), options, sharing)
     if isinstance(made, str):
         print(made)

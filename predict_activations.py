@@ -46,11 +46,10 @@ from gelu.cli import (
     UserError,
     add_device_argument,
     add_model_argument,
+    add_seed_argument,
     build_parser,
     discovery_rate,
-    non_negative_int,
-    output_directory,
-    positive_int,
+    epoch_number,
     run_script,
     whole_number,
 )
@@ -62,9 +61,13 @@ if TYPE_CHECKING:
     from gelu.artifacts import Artifacts
     from gelu.folder_samples import FolderSamples
     from gelu.learning.activation_study import Predictor, Settings, Study
+    from gelu.statistics.samples import Samples
 
 PACKAGES = ("matplotlib", "numpy", "pandas", "scipy", "torch")
 TOKEN_WIDTH = 64
+HISTORY = 16
+# No network needs more to learn from tokens; the memory that it takes grows with its width.
+MOST_HISTORY, MOST_WIDTH = 1 << 20, 1 << 14
 
 
 def main() -> None:
@@ -73,18 +76,30 @@ def main() -> None:
     parser.add_argument("--dataset_dir", help="folder of generate_activation_dataset.py")
     parser.add_argument("--output_dir", required=True, help="folder for the results")
     add_model_argument(parser)
-    parser.add_argument("--seed", type=non_negative_int, default=42, help="of every random step")
+    add_seed_argument(parser)
     parser.add_argument(
         "--held_out", type=discovery_rate, default=0.2, help="share of the prompts to test on"
     )
     parser.add_argument(
-        "--history", type=whole_number(2), default=16, metavar="N", help="tokens that are read"
+        "--history",
+        type=whole_number(2, MOST_HISTORY),
+        default=HISTORY,
+        metavar="N",
+        help="tokens that are read",
     )
     parser.add_argument(
-        "--width", type=positive_int, default=512, metavar="N", help="of the network's hidden layer"
+        "--width",
+        type=whole_number(1, MOST_WIDTH),
+        default=512,
+        metavar="N",
+        help="of the network's hidden layer",
     )
     parser.add_argument(
-        "--epochs", type=positive_int, default=12, metavar="N", help="passes over the data, at most"
+        "--epochs",
+        type=epoch_number,
+        default=12,
+        metavar="N",
+        help="passes over the data, at most",
     )
     parser.add_argument(
         "--predict", metavar="TEXT", help="a text whose neurons are to be predicted"
@@ -100,22 +115,34 @@ def run(arguments: Namespace) -> None:
     """Learn where there is a dataset, predict where there is a text."""
     # Before torch starts: matrix products on a GPU are not repeatable without.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    from gelu.artifacts import Artifacts
+    from gelu.artifacts import (
+        ACTIVATION_PREDICTION_FILES,
+        ACTIVATION_PREDICTOR,
+        ACTIVATION_PREDICTOR_WEIGHTS,
+        PREDICTED_NEURONS,
+        Artifacts,
+        output_files,
+        run_files,
+    )
     from gelu.folder_samples import check_weights
     from gelu.models import find_model
 
     source = find_model(arguments.model_type)
     token_ids = None if arguments.predict is None else encode(source, arguments.predict)
     output_dir, argument = arguments.output_dir, "--output_dir"
+    predicted = [] if token_ids is None else [PREDICTED_NEURONS]
     if arguments.dataset_dir is None:
         files = Artifacts(Path(output_dir), source.name)
         predictor = read_predictor(files)
-        files = Artifacts(output_directory(output_dir, argument), source.name)
+        inputs = [files.path(it) for it in (ACTIVATION_PREDICTOR, ACTIVATION_PREDICTOR_WEIGHTS)]
+        files = output_files(output_dir, argument, source, predicted, inputs)
     else:
         read, history = read_inputs(arguments)
         if token_ids is not None:
             check_weights(read.stated, source)
-        files = Artifacts(output_directory(output_dir, argument), source.name)
+        inputs = run_files([Path(arguments.dataset_dir)], source.name)
+        endings = [*ACTIVATION_PREDICTION_FILES, *predicted]
+        files = output_files(output_dir, argument, source, endings, inputs)
         predictor = learn(files, read, history, settings_of(arguments), arguments.device)
     if token_ids is not None:
         predict(files, predictor, arguments.model_type, token_ids)
@@ -142,10 +169,18 @@ def read_inputs(arguments: Namespace) -> "tuple[FolderSamples, Any]":
     from gelu.token_history import NEEDED_COLUMNS, prompt_encoder, token_history
 
     read = read_folder(arguments.dataset_dir, arguments.model_type, NEEDED_COLUMNS)
+    require_history(arguments.history, read.samples)
     # Too few prompts are refused before anything slow is imported.
     split_parts(read.groups, arguments.held_out, arguments.seed)
     encode_prompt = prompt_encoder(read.source, read.samples.skipped)
     return read, token_history(read.samples, encode_prompt, arguments.history)
+
+
+def require_history(history: int, samples: "Samples") -> None:
+    """Raise `UserError` for a history longer than anything that the model can have read."""
+    n_positions = samples.geometry.n_positions or int(samples.table["absolute_position"].max()) + 1
+    if history > max(HISTORY, n_positions):
+        raise UserError(f"--history {history}: the model has read {n_positions:,} tokens at most")
 
 
 def learn(

@@ -50,10 +50,10 @@ from gelu.cli import (
     UserError,
     add_device_argument,
     add_model_argument,
+    add_seed_argument,
     build_parser,
     discovery_rate,
-    non_negative_int,
-    output_directory,
+    epoch_number,
     positive_int,
     run_script,
 )
@@ -75,12 +75,12 @@ def main() -> None:
     )
     parser.add_argument("--output_dir", required=True, help="folder for the results")
     add_model_argument(parser)
-    parser.add_argument("--seed", type=non_negative_int, default=42, help="of every random step")
+    add_seed_argument(parser)
     parser.add_argument(
         "--held_out", type=discovery_rate, default=0.2, help="share of the prompts to test on"
     )
     parser.add_argument(
-        "--epochs", type=positive_int, default=6, metavar="N", help="passes over the data, at most"
+        "--epochs", type=epoch_number, default=6, metavar="N", help="passes over the data, at most"
     )
     parser.add_argument(
         "--max_classes",
@@ -102,7 +102,7 @@ def main() -> None:
 
 def run(arguments: Namespace) -> None:
     """Study one dataset and write every file."""
-    from gelu.artifacts import Artifacts
+    from gelu.artifacts import NEXT_TOKEN_FILES, output_files, run_files
     from gelu.folder_samples import read_folder
     from gelu.splits import split_parts
     from gelu.token_history import NEEDED_COLUMNS, prompt_encoder, token_history
@@ -113,7 +113,10 @@ def run(arguments: Namespace) -> None:
     encode = prompt_encoder(read.source, read.samples.skipped)
     history = token_history(read.samples, encode, 2)
     drawn = sampling(arguments.dataset_dir, read.source.name)
-    files = Artifacts(output_directory(arguments.output_dir, "--output_dir"), read.source.name)
+    inputs = run_files([Path(arguments.dataset_dir)], read.source.name)
+    files = output_files(
+        arguments.output_dir, "--output_dir", read.source, NEXT_TOKEN_FILES, inputs
+    )
     import torch
 
     from gelu.learning.token_study import Settings, study_next_token

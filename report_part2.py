@@ -16,7 +16,6 @@ from gelu.cli import (
     add_model_argument,
     build_parser,
     existing_directory,
-    output_directory,
     run_script,
 )
 
@@ -35,12 +34,20 @@ def main() -> None:
 
 def make_page(results_dir: str, model_type: str) -> None:
     """Read the scripts' files and write the page beside them."""
-    from gelu.artifacts import PART2_REPORT, Artifacts
+    from gelu.artifacts import (
+        ACTIVATION_PREDICTION_FILES,
+        NEXT_TOKEN_FILES,
+        PART2_REPORT,
+        PATTERNS_FILES,
+        Artifacts,
+        output_files,
+    )
     from gelu.models import find_model
     from gelu.part2_report import part2_page
     from gelu.part2_results import read_found
 
-    model = find_model(model_type).name
+    source = find_model(model_type)
+    model = source.name
     folder = existing_directory(results_dir, "--results_dir")
     files = Artifacts(folder, model)
     found = read_found(files)
@@ -49,7 +56,8 @@ def make_page(results_dir: str, model_type: str) -> None:
             f"--results_dir {folder}: nothing of {model} is there; run predict_activations.py, "
             "extract_patterns.py or predict_next_token.py with this --output_dir first"
         )
-    output_directory(folder, "--results_dir")
+    endings = (*ACTIVATION_PREDICTION_FILES, *NEXT_TOKEN_FILES, *PATTERNS_FILES)
+    output_files(folder, "--results_dir", source, [PART2_REPORT], map(files.path, endings))
     print(files.write_report(part2_page(model, found), PART2_REPORT))
 
 

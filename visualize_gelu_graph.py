@@ -35,7 +35,6 @@ from gelu.cli import (
     build_parser,
     existing_directory,
     non_negative_int,
-    output_directory,
     positive_int,
     run_script,
 )
@@ -44,7 +43,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from gelu.artifacts import EdgeBlock, Stated
+    from gelu.artifacts import Artifacts, EdgeBlock, Stated
     from gelu.models import Geometry
     from gelu.packed import PackedActivations
     from gelu.plots.graph import GraphView
@@ -110,15 +109,19 @@ def draw_graph(
         ATTRIBUTES,
         DATASET,
         EDGES,
+        GRAPH_PICTURE_FILES,
         Artifacts,
         find_activation_file,
+        output_files,
         read_stated,
         require_model_file,
+        run_files,
     )
     from gelu.models import find_model
 
     folder = existing_directory(graph_dir, "--graph_dir")
-    model = find_model(model_type).name
+    source = find_model(model_type)
+    model = source.name
     attributes = require_model_file(folder, model, ATTRIBUTES)
     edges = require_model_file(folder, model, EDGES)
     activations = find_activation_file(Path(activation_file))
@@ -128,9 +131,10 @@ def draw_graph(
     assert geometry is not None  # the attributes are there
     tables = [Artifacts(it, model).path(DATASET) for it in folders]
     activity = _read_activity(model, activations, geometry, sample_id, stated, tables)
-    target = output_directory(output_dir, "--output_dir")
+    read = [activations, *run_files(folders, model)]
+    files = output_files(output_dir, "--output_dir", source, GRAPH_PICTURE_FILES, read)
     subgraph, n_edges = _choose(edges, attributes, geometry, activity, max_nodes, max_edges)
-    _write(target, model, geometry, activity, subgraph, n_edges)
+    _write(files, geometry, activity, subgraph, n_edges)
 
 
 def _read_activity(
@@ -260,8 +264,7 @@ def _stream(
 
 
 def _write(
-    target: Path,
-    model: str,
+    files: "Artifacts",
     geometry: "Geometry",
     activity: Activity,
     subgraph: "Subgraph",
@@ -273,7 +276,6 @@ def _write(
     from gelu.plots.graph import layered_figure, neurons_figure
     from gelu.subgraph import to_networkx
 
-    files = artifacts.Artifacts(target, model)
     shape = (geometry.n_layer, geometry.d_mlp)
     active = None if activity.active is None else activity.active.reshape(shape)
     cells = neurons_figure(activity.view, activity.frequency.reshape(shape), active)

@@ -30,7 +30,6 @@ from gelu.cli import (
     add_model_argument,
     build_parser,
     existing_directory,
-    output_directory,
     positive_int,
     run_script,
 )
@@ -38,6 +37,7 @@ from gelu.cli import (
 if TYPE_CHECKING:
     import pandas as pd
 
+    from gelu.artifacts import Artifacts
     from gelu.models import Geometry
     from gelu.packed import PackedActivations
     from gelu.plots.samples import SampleText
@@ -87,10 +87,12 @@ def draw_samples(
         DATASET,
         dataset_activation_file,
         dataset_geometry,
+        output_files,
         read_activation_rows,
         read_dataset,
         read_stated,
         require_model_file,
+        run_files,
     )
     from gelu.matching import check_counts, check_stated, check_table, check_totals
     from gelu.models import find_model
@@ -115,8 +117,15 @@ def draw_samples(
     rows = table.set_index("sample_id").loc[chosen].reset_index()
     check_counts(rows, dataset, activations, geometry, activation_file)
     check_totals(all_of_file.sample_ids, all_of_file.counts, stated, activation_file)
-    target = output_directory(export_dir, "--export_dir")
-    _draw(target, model, texts, activations, geometry, figure_rows, vis_mode)
+    endings = [picture_ending(sample_id, vis_mode) for sample_id in chosen]
+    files = output_files(export_dir, "--export_dir", source, endings, run_files([folder], model))
+    _draw(files, texts, activations, geometry, figure_rows, vis_mode)
+
+
+def picture_ending(sample_id: int, vis_mode: str) -> str:
+    """Return what a sample's picture is called by, behind the model's name."""
+    suffix = "" if vis_mode == "default" else f"_{vis_mode}"
+    return f"sample_{sample_id}_activation{suffix}.png"
 
 
 def _sample_texts(path: Path, table: "pd.DataFrame", chosen: list[int]) -> "list[SampleText]":
@@ -133,8 +142,7 @@ def _sample_texts(path: Path, table: "pd.DataFrame", chosen: list[int]) -> "list
 
 
 def _draw(
-    target: Path,
-    model: str,
+    files: "Artifacts",
     texts: "Sequence[SampleText]",
     activations: "PackedActivations",
     geometry: "Geometry",
@@ -142,19 +150,17 @@ def _draw(
     vis_mode: str,
 ) -> None:
     """Draw and write one picture a sample; activations: a row a text, in their order."""
-    from gelu.artifacts import Artifacts, write_picture
+    from gelu.artifacts import write_picture
     from gelu.plots.figures import png_bytes
     from gelu.plots.samples import sample_figure, sample_layout
     from gelu.progress import progress_bar
 
     layout = sample_layout(texts, geometry, figure_rows, vis_mode)
-    suffix = "" if vis_mode == "default" else f"_{vis_mode}"
-    files = Artifacts(target, model)
     with progress_bar("drawing samples", len(texts), "picture") as bar:
         for row, text in enumerate(texts):
             active = activations.rows([row]).reshape(geometry.n_layer, geometry.d_mlp)
-            png = png_bytes(sample_figure(model, text, active, layout))
-            path = files.path(f"sample_{text.sample_id}_activation{suffix}.png")
+            png = png_bytes(sample_figure(files.model, text, active, layout))
+            path = files.path(picture_ending(text.sample_id, vis_mode))
             write_picture(path, png)
             bar.write(f"{path}: {active.sum():,} of {active.size:,} neurons active")
             bar.update(1)

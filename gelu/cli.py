@@ -24,7 +24,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from gelu.streams import guard_streams
 
@@ -33,6 +33,11 @@ EXIT_OUTPUT_LOST = 1
 EXIT_BROKEN_PIPE = 128 + signal.SIGPIPE
 STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 SECONDS_TO_DEAL = 0.1  # with an interrupt, after which it is raised again
+# Beyond it neither JSON's readers elsewhere nor a float hold every whole number.
+LARGEST_WHOLE = (1 << 53) - 1
+# Of these and all between them the reciprocal is a normal float32, as is what divides a logit.
+LOWEST_TEMPERATURE, HIGHEST_TEMPERATURE = 1e-30, 1e30
+SHOWN = 60
 LONGEST_LINE = 2000  # characters of a message, whatever a file or an argument holds
 
 
@@ -42,6 +47,23 @@ class UserError(Exception):
 
 class _Parser(argparse.ArgumentParser):
     """A parser whose complaint is one line: argparse alone would print the usage above it."""
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        for argument in sys.argv[1:] if args is None else args:
+            self._require_text(argument)
+        return super().parse_known_args(args, namespace)
+
+    def _require_text(self, argument: str) -> None:
+        # Bytes of a shell that are no text reach Python as halves of pairs, which neither a
+        # tokenizer nor a file takes.
+        try:
+            argument.encode()
+        except UnicodeEncodeError:
+            encoding = sys.getfilesystemencoding()
+            self.error(
+                f"{ascii(argument)[:SHOWN]} is no {encoding} text; write it in {encoding}, or "
+                "rename the file or folder"
+            )
 
     def error(self, message: str) -> NoReturn:
         self.exit(EXIT_USER_ERROR, f"error: {one_line(message)} (see {self.prog} --help)\n")
@@ -216,6 +238,13 @@ def add_device_argument(
     )
 
 
+def add_seed_argument(
+    parser: argparse.ArgumentParser, purpose: str = "of every random step"
+) -> None:
+    """Add `--seed`, no larger than the results' JSON can hold; purpose: its help."""
+    parser.add_argument("--seed", type=non_negative_int, default=42, help=purpose)
+
+
 def add_edge_arguments(parser: argparse.ArgumentParser, kinds: Sequence[str], default: str) -> None:
     """Add `--edges` and `--top_edges`."""
     parser.add_argument("--edges", choices=kinds, default=default, help="which edges to write")
@@ -238,12 +267,15 @@ def add_csv_safe_argument(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def whole_number(least: int) -> Callable[[str], int]:
-    """Return an argparse `type` that parses a whole number of `least` (0 or more) or more."""
+def whole_number(least: int, most: int = LARGEST_WHOLE) -> Callable[[str], int]:
+    """Return an argparse `type` that parses a whole number from `least` (0 or more) to `most`."""
+    wanted = f"of {least} or more" if most == LARGEST_WHOLE else f"from {least} to {most}"
 
     def parse(text: str) -> int:
         if re.fullmatch(r"[0-9]{1,18}", text) is None or int(text) < least:
-            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of {least} or more")
+            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number {wanted}")
+        if int(text) > most:
+            raise argparse.ArgumentTypeError(f"{text!r} is too large; {most} is the most")
         return int(text)
 
     return parse
@@ -251,6 +283,8 @@ def whole_number(least: int) -> Callable[[str], int]:
 
 positive_int = whole_number(1)
 non_negative_int = whole_number(0)
+# Learning stops long before; its schedule is stretched over all epochs that are asked for.
+epoch_number = whole_number(1, 10_000)
 
 
 def non_negative_float(text: str) -> float:
@@ -261,6 +295,17 @@ def non_negative_float(text: str) -> float:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number") from None
     if not math.isfinite(value) or value < 0:
         raise argparse.ArgumentTypeError(f"{text!r} is not a finite number of 0 or more")
+    return value
+
+
+def sampling_temperature(text: str) -> float:
+    """Parse 0 or a number that logits of 32 bits can be divided by; an argparse `type`."""
+    value = non_negative_float(text) + 0.0  # which turns -0.0 into 0.0
+    if value and not LOWEST_TEMPERATURE <= value <= HIGHEST_TEMPERATURE:
+        raise argparse.ArgumentTypeError(
+            f"the temperature {text!r} is neither 0 nor from {LOWEST_TEMPERATURE:g} to "
+            f"{HIGHEST_TEMPERATURE:g}"
+        )
     return value
 
 

@@ -44,6 +44,7 @@ LONGEST_NAME = 160
 LARGEST = {"n_layer": 1000, "vocab_size": 1 << 24, "n_positions": 1 << 24}
 LARGEST_WIDTH = 1 << 20
 LARGEST_N_NEURONS = (1 << 31) - 1  # the files' neuron ids have 32 bits
+QUICK_TEXT = 100_000  # characters, which are encoded in less than a second
 SHOWN = 60
 
 
@@ -341,8 +342,10 @@ def _byte_level_tokenizer(vocabulary: Path, merges: Path) -> Any:
 def encode_text(tokenizer: Any, text: str, geometry: Geometry, place: str) -> tuple[int, ...]:
     """Return the text's token ids, no special ones added.
 
-    `place` says where the text stands. Raises `UserError` for a token that the model has not.
+    `place` says where the text stands. Raises `UserError` for a token that the model has not, and
+    for a text that is too long for its positions whatever its tokens are, which is not encoded.
     """
+    require_text_length(tokenizer, text, geometry.n_positions, place)
     token_ids = tuple(tokenizer.encode(text, add_special_tokens=False).ids)
     beyond = [token_id for token_id in token_ids if token_id >= geometry.vocab_size]
     if beyond:
@@ -351,6 +354,37 @@ def encode_text(tokenizer: Any, text: str, geometry: Geometry, place: str) -> tu
             f"has {geometry.vocab_size}; the two of --model_type do not belong together"
         )
     return token_ids
+
+
+def require_text_length(tokenizer: Any, text: str, n_positions: int, place: str) -> None:
+    """Raise `UserError` for a text of more characters than the longest tokens could hold.
+
+    A text of megabytes takes long to encode. Nothing is refused where a token may stand for any
+    number of characters, as with a tokenizer that is not GPT-2's kind.
+    """
+    if len(text) <= QUICK_TEXT or not _keeps_every_byte(tokenizer):
+        return
+    # In the vocabulary each byte is a character.
+    most = n_positions * max(map(len, tokenizer.get_vocab()))
+    if len(text) > most:
+        raise UserError(
+            f"{place}: the text has {len(text):,} characters; the model has {n_positions} "
+            f"positions, which hold {most:,} at most"
+        )
+
+
+def _keeps_every_byte(tokenizer: Any) -> bool:
+    """Return whether tokens say every byte of a text: byte-level BPE that drops or adds nothing."""
+    from tokenizers import models, pre_tokenizers
+
+    bytes_known = set(pre_tokenizers.ByteLevel.alphabet()) <= tokenizer.get_vocab().keys()
+    return (
+        bytes_known
+        and tokenizer.normalizer is None
+        and isinstance(tokenizer.model, models.BPE)
+        and isinstance(tokenizer.pre_tokenizer, pre_tokenizers.ByteLevel)
+        and not any(it.lstrip or it.rstrip for it in tokenizer.get_added_tokens_decoder().values())
+    )
 
 
 def decode_token(tokenizer: Any, token_id: int) -> str:

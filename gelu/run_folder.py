@@ -22,14 +22,8 @@ from pathlib import Path
 from typing import Any
 
 from gelu.artifacts import (
-    ATTRIBUTES,
-    DATASET,
-    EDGES,
-    FREQUENCY,
-    JSON,
-    MATRIX,
-    PICKLE,
     RUN,
+    RUN_FILES,
     Artifacts,
     Shards,
     folder_lock,
@@ -47,9 +41,6 @@ from gelu.artifacts.shards import is_shard
 from gelu.cli import UserError
 
 SHARDS = ".shards"
-# In the order in which they are deleted: first what says that a folder is finished, so that a kill
-# leaves no such folder mixed.
-ENDINGS = (RUN, DATASET, PICKLE, JSON, MATRIX, FREQUENCY, ATTRIBUTES, EDGES)
 EXPORT_ARGUMENTS = ("csv_safe", "edges", "formats", "top_edges")
 UNCOMPARED = ("input_csv", "model_type")
 
@@ -98,7 +89,7 @@ class RunFolder:
         where another run's shards are.
         """
         if overwrite:
-            remove_files(self._files.path(ending) for ending in ENDINGS)
+            remove_files(self._files.path(ending) for ending in RUN_FILES)
             made = made_files(self._folder, _is_made)
             remove_files(path for path in made if not is_lock(path.name))
         if alone:
@@ -135,7 +126,7 @@ class RunFolder:
                 remove_folder(folder, _is_made)
 
     def _is_final(self, name: str) -> bool:
-        return name in {self._files.path(ending).name for ending in ENDINGS}
+        return name in {self._files.path(ending).name for ending in RUN_FILES}
 
     def _refuse(self, other: Mapping[str, Any], what: str, ignored: Sequence[str]) -> None:
         difference = find_difference(_decisive(other, ignored), _decisive(self._run, ignored))
@@ -187,9 +178,16 @@ def find_difference(other: Mapping[str, Any], mine: Mapping[str, Any]) -> str | 
     """Return in words the first difference of two runs, None for none. Keys are places."""
     for place in sorted(other.keys() | mine.keys(), key=_importance):
         theirs, ours = other.get(place), mine.get(place)
-        if theirs != ours:
+        if not _is_same(theirs, ours):
             return _in_words(place, theirs, ours)
     return None
+
+
+def _is_same(theirs: Any, ours: Any) -> bool:
+    if isinstance(theirs, list) and isinstance(ours, list):
+        return len(theirs) == len(ours) and all(map(_is_same, theirs, ours))
+    # To Python True is 1.
+    return bool(theirs == ours) and isinstance(theirs, bool) == isinstance(ours, bool)
 
 
 def _importance(place: str) -> tuple[int, str]:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gelu.cli import UserError
-from gelu.models import ModelSource, load_tokenizer
+from gelu.models import ModelSource, known_geometry, load_tokenizer, require_text_length
 from gelu.statistics.samples import Samples
 
 NO_TOKEN, UNKNOWN_TOKEN = -1, -2
@@ -144,4 +144,12 @@ def prompt_encoder(source: ModelSource, skipped: dict[str, str]) -> Encoder | No
             skipped, "tokens of the prompts", f"of a prompt only its last token is known ({error})"
         )
         return None
-    return lambda text: tokenizer.encode(text, add_special_tokens=False).ids
+    known = known_geometry(source)
+
+    def encode(text: str) -> Sequence[int]:
+        if known is not None:
+            require_text_length(tokenizer, text, known.n_positions, "dataset CSV: input_text")
+        ids: Sequence[int] = tokenizer.encode(text, add_special_tokens=False).ids
+        return ids
+
+    return encode

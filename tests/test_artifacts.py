@@ -33,6 +33,7 @@ from gelu.artifacts.files import (
     remove_files,
     remove_folder,
 )
+from gelu.artifacts.tables import read_counted_neurons
 from gelu.cli import UserError, failure_text
 from gelu.models import Geometry
 from gelu.packed import PackedActivations
@@ -103,6 +104,19 @@ def test_a_neuron_table_with_gaps_is_refused(tmp_path: Path, rows: list[str]) ->
     path.write_text("\n".join(["neuron_id,layer,dimension", *rows]) + "\n")
     with pytest.raises(UserError, match=r"t\.csv"):
         read_geometry_table(path)
+
+
+@pytest.mark.parametrize("column", ["layer", "dimension"])
+@pytest.mark.parametrize("number", [2, 999_999_999_999_999_999, 2**63 - 1])
+def test_a_neuron_that_so_short_a_table_cannot_have_is_named(
+    column: str, number: int, tmp_path: Path
+) -> None:
+    path = tmp_path / "t.csv"
+    wrong = f"1,{number},0" if column == "layer" else f"1,0,{number}"
+    path.write_text(f"neuron_id,layer,dimension\n0,0,0\n{wrong}\n")
+    for read in (read_geometry_table, read_counted_neurons):
+        with pytest.raises(UserError, match=rf"t\.csv, row 2: {column} is {number}; 2 rows"):
+            read(path)
 
 
 HARD_TEXTS = ["NA", "null", '"', ",", "\n", "\r", "\r\n", " ", "", "\x00", "nan", "\ufffd", "é😀"]

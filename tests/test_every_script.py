@@ -1,5 +1,6 @@
 """Every script where its output is lost, or where it is told to stop: one line, whole files."""
 
+import os
 import shutil
 import signal
 import subprocess
@@ -9,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from gelu.artifacts import Artifacts
-from tests.helpers import ROOT, run_script_here, save_gpt2, write_prompts
+from gelu.artifacts import DATASET, Artifacts
+from tests.helpers import ROOT, run_script_here, save_gpt2, user_error, write_prompts
 from tests.interruptions import forked
 from tests.test_one_run import N_LAYER, STUDY, command
 
@@ -81,6 +82,55 @@ def test_a_lost_output_loses_no_file_and_a_signal_leaves_none_half_written(
     assert contents(out).items() <= made.items()
 
 
+def file_read(script: str, work: Path, out: Path) -> Path:
+    """Return a file that the script reads under `arguments`."""
+    if script in ("a_generate_gelu_graph.py", "b_trace_gelu_activations.py"):
+        return work / "m" / "config.json"
+    if script in ("generate_activation_dataset.py", STUDY):
+        return work / "prompts.csv"
+    if script == "report_part2.py":
+        return out / "m_patterns.json"
+    return Artifacts(work / "study" / "t_0.8", "m").path(DATASET)
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_what_cannot_or_must_not_be_written_is_said_before_the_work(
+    script: str, work: Path, tmp_path: Path
+) -> None:
+    """Each name that a run has written is tried: as a folder, and as another name of an input."""
+    out = tmp_path / "out"
+    given = arguments(script, work, out)
+    before = contents(out)
+    run_script_here(script, *given)
+    made = sorted(name for name, content in contents(out).items() if before.get(name) != content)
+    read = file_read(script, work, out)
+    content = read.read_bytes()
+    for number, name in enumerate(made):
+        kept = (out / name).read_bytes()
+        (out / name).unlink()
+        (out / name / "x").mkdir(parents=True)
+        line = user_error(script, *given, run=run_script_here)
+        assert line.startswith(f"error: {out / name}: this is a folder, and a file of that name is")
+        (out / name / "x").rmdir()
+        (out / name).rmdir()
+        (out / name).hardlink_to(read) if number % 2 else (out / name).symlink_to(read)
+        line = user_error(script, *given, run=run_script_here)
+        assert line.startswith(f"error: {out / name}: would be overwritten, and is the same file")
+        assert f"{read}, which this command reads; choose another folder" in line
+        (out / name).unlink()
+        (out / name).write_bytes(kept)
+    assert read.read_bytes() == content and made
+
+
+def test_prompts_that_stand_where_the_dataset_goes_are_kept(work: Path, tmp_path: Path) -> None:
+    read = Artifacts(tmp_path, "m").path(DATASET)
+    shutil.copy(work / "prompts.csv", read)
+    for more in ([], ["--overwrite"]):
+        given = ["--model_type", work / "m", "--input_csv", read, "--export_dir", tmp_path, *more]
+        user_error("generate_activation_dataset.py", *given, run=run_script_here)
+    assert contents(tmp_path) == {read.name: (work / "prompts.csv").read_bytes()}
+
+
 def test_a_pipe_that_nobody_reads_ends_silently_with_all_files(work: Path, tmp_path: Path) -> None:
     """Four pictures, each of which is printed when it is drawn."""
     script, log = "visualize_sample_activations.py", tmp_path / "log"
@@ -133,6 +183,25 @@ def test_streams_that_are_closed_or_full(
     assert ended.stderr.splitlines(keepends=True)[-1:] == ([said] if said else [])
     assert [path.name for path in out.iterdir()] == ["m_sample_0_activation.png"]
     assert out.joinpath("m_sample_0_activation.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize("backend", ["foo", "module://evil"])
+def test_no_backend_of_the_environment_matters(backend: str, work: Path, tmp_path: Path) -> None:
+    (tmp_path / "evil.py").write_text("raise SystemExit(7)")
+    command = [sys.executable, ROOT / "analyze_activations.py"]
+    command += arguments("analyze_activations.py", work, tmp_path / "out")
+    made = []
+    for more in ({}, {"MPLBACKEND": backend, "PYTHONPATH": str(tmp_path)}):
+        ended = subprocess.run(
+            list(map(str, command)),
+            capture_output=True,
+            text=True,
+            check=False,
+            env={**os.environ, **more},
+        )
+        assert ended.returncode == 0, ended.stderr
+        made.append(contents(tmp_path / "out"))
+    assert made[0] == made[1] and any(name.endswith(".png") for name in made[0])
 
 
 def test_a_mistake_is_said_where_the_output_is_lost_too(tmp_path: Path) -> None:

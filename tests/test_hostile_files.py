@@ -18,7 +18,14 @@ import numpy as np
 import pytest
 import torch
 
-from gelu.artifacts import MATRIX, PICKLE, Artifacts, read_activations
+from gelu.artifacts import (
+    MATRIX,
+    PICKLE,
+    Artifacts,
+    read_activations,
+    read_dataset,
+    read_geometry_table,
+)
 from gelu.cli import UserError, one_line
 from gelu.packed import PackedActivations
 from tests.helpers import ROOT, run_script, save_gpt2, user_error, write_activations
@@ -50,6 +57,7 @@ def refusals(folder: Path, files: Mapping[str, tuple[str, Path]]) -> dict[str, s
         cwd=folder,
     )
     assert result.returncode == 0, result.stderr[-2000:]
+    assert result.stderr == ""  # no warning beside the one line
     told = json.loads(result.stdout)
     attempts = dict(zip(files, told["attempts"], strict=True))
     assert not (folder / CANARY).exists()
@@ -205,6 +213,12 @@ def hostile_archives() -> dict[str, bytes]:
         "deep header": archive(with_members(sample_ids=npy(b"", "(" * 5000))),
         "header of minus signs": archive(with_members(sample_ids=npy(b"", "-" * 9000 + "1"))),
         "header with a list as key": archive(with_members(sample_ids=npy(b"", "{[]: 1}"))),
+        "a header of Python 2": archive(
+            with_members(matrix=npy(bytes(2 * N_NEURONS), f"(2L, {N_NEURONS})", "'|b1'"))
+        ),
+        "a header that Python warns of": archive(
+            with_members(matrix=npy(bytes(2 * N_NEURONS), f"(1if 1else 2, {N_NEURONS})", "'|b1'"))
+        ),
         "header that says 64 kB": archive(
             with_members(sample_ids=b"\x93NUMPY\x01\x00\xff\xff" + named.encode())
         ),
@@ -263,6 +277,35 @@ def test_an_honest_archive_is_read_also_when_made_by_numpy(tmp_path: Path) -> No
         Artifacts(tmp_path, "m"), range(5), PackedActivations.from_bool(matrix), ["npz"]
     )
     assert read_activations(tmp_path / f"m_{MATRIX}", N_NEURONS)[0] == list(range(5))
+
+
+# Tables
+
+COMPRESSED = (".gz", ".bz2", ".xz", ".zst", ".zip", ".tar", ".tar.gz", ".tar.xz", ".GZ")
+
+
+@pytest.mark.parametrize("ending", COMPRESSED)
+def test_a_tables_name_unpacks_nothing(ending: str, tmp_path: Path) -> None:
+    path = tmp_path / f"t.csv{ending}"
+    path.write_text("sample_id,prompt_sample_idx,token_position,output\n0,0,0,a\n")
+    assert read_dataset(path)["output"].tolist() == ["a"]
+    path.write_text("neuron_id,layer,dimension\n0,0,0\n")
+    assert read_geometry_table(path).n_neurons == 1
+
+
+def test_compressed_tables_are_refused_as_they_are(tmp_path: Path) -> None:
+    """Unpacked they would be a gigabyte of commas."""
+    row = b"0," * (1 << 19)
+    bomb = zlib.compressobj(9, wbits=31)
+    packed = bomb.compress(b"sample_id,prompt_sample_idx,token_position,output\n0,0,0,")
+    packed += b"".join(bomb.compress(row) for _ in range(1000)) + bomb.flush()
+    assert len(packed) < 2_000_000
+    files = {}
+    for kind in ("dataset", "neurons"):
+        files[kind] = (kind, tmp_path / f"{kind}.csv.gz")
+        files[kind][1].write_bytes(packed)
+    for kind, message in refusals(tmp_path, files).items():
+        assert message.startswith(f"{files[kind][1]}: not a ") and "no UTF-8" in message
 
 
 # JSON

@@ -163,6 +163,17 @@ def test_a_damaged_or_older_description_is_noticed(
     assert said in refusal(*arguments(work, out)[:-2])
 
 
+def test_true_is_no_number(work: Path, alone: Path, tmp_path: Path) -> None:
+    """To Python it is 1, and the seed of another run would be taken for this one's."""
+    out = Path(shutil.copytree(alone, tmp_path / "d"))
+    described = out / "model_run.json"
+    described.write_text(described.read_text().replace('"seed": 42', '"seed": true'))
+    error = refusal(*arguments(work, out, "--seed", 1))
+    assert "holds another run: --seed is 1, there it is True" in error
+    described.write_text(described.read_text().replace('"seed": true', '"seed": 1'))
+    assert run_script_here(SCRIPT, *arguments(work, out, "--seed", 1)).returncode == 0
+
+
 def test_overwrite_drops_the_shards_of_an_unfinished_run(
     work: Path, alone: Path, tmp_path: Path
 ) -> None:

@@ -40,6 +40,16 @@ from gelu.artifacts.files import (
     write_bytes,
 )
 from gelu.artifacts.locks import folder_lock
+from gelu.artifacts.outputs import (
+    ACTIVATION_PREDICTION_FILES,
+    ANALYSIS_FILES,
+    GRAPH_PICTURE_FILES,
+    NEXT_TOKEN_FILES,
+    PATTERNS_FILES,
+    RUN_FILES,
+    output_files,
+    run_files,
+)
 from gelu.artifacts.pictures import read_png
 from gelu.artifacts.predictors import (
     ACTIVATION_PREDICTION,
@@ -132,12 +142,14 @@ from gelu.artifacts.writers import (
 
 __all__ = [
     "ACTIVATION_PREDICTION",
+    "ACTIVATION_PREDICTION_FILES",
     "ACTIVATION_PREDICTION_LAYERS",
     "ACTIVATION_PREDICTION_NEURONS",
     "ACTIVATION_PREDICTION_PICTURE",
     "ACTIVATION_PREDICTION_RELIABILITY",
     "ACTIVATION_PREDICTOR",
     "ACTIVATION_PREDICTOR_WEIGHTS",
+    "ANALYSIS_FILES",
     "ATTRIBUTES",
     "CLUSTERS_BY_PROMPT_PICTURE",
     "CLUSTERS_PICTURE",
@@ -148,6 +160,7 @@ __all__ = [
     "GEXF",
     "GRAPHML",
     "GRAPH_PICTURE",
+    "GRAPH_PICTURE_FILES",
     "IMPORTANCE_BY_LAYER_PICTURE",
     "IMPORTANT_NEURONS",
     "JSON",
@@ -155,12 +168,14 @@ __all__ = [
     "NEURONS_PICTURE",
     "NEXT_TOKEN",
     "NEXT_TOKEN_DIRECT",
+    "NEXT_TOKEN_FILES",
     "NEXT_TOKEN_NEURONS",
     "NEXT_TOKEN_PICTURE",
     "NEXT_TOKEN_SCORES",
     "PART2_REPORT",
     "PATTERNS",
     "PATTERNS_DOCUMENT",
+    "PATTERNS_FILES",
     "PATTERNS_PICTURE",
     "PATTERNS_REPORT",
     "PATTERN_NEURONS",
@@ -172,6 +187,7 @@ __all__ = [
     "PROMPT_SIMILARITIES",
     "REPORT",
     "RUN",
+    "RUN_FILES",
     "SAMPLE_SIMILARITIES",
     "SIMILARITIES_PICTURE",
     "SUMMARY",
@@ -202,6 +218,7 @@ __all__ = [
     "is_there",
     "layers_stated",
     "made_files",
+    "output_files",
     "read_activation_layers",
     "read_activation_prediction",
     "read_activation_rows",
@@ -229,6 +246,7 @@ __all__ = [
     "remove_picture",
     "require_model_file",
     "require_ranges",
+    "run_files",
     "write_bytes",
     "write_document",
     "write_gexf",

@@ -4,6 +4,7 @@ import math
 import pickle
 import re
 import sys
+import warnings
 import zipfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -299,7 +300,9 @@ def _open_array(
     with archive.open(f"{name}.npy") as member:
         if np.lib.format.read_magic(member) != (1, 0):
             raise ValueError(f"{name} is of another version of NumPy's format than 1.0")
-        shape, by_columns, found = np.lib.format.read_array_header_1_0(member)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")  # at headers that NumPy does not write today
+            shape, by_columns, found = np.lib.format.read_array_header_1_0(member)
         if found != dtype or (by_columns and len(shape) > 1):
             raise ValueError(f"{name} is {found} of shape {shape}, {dtype} by rows is needed")
         size = archive.getinfo(f"{name}.npy").file_size - member.tell()

@@ -11,10 +11,10 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from gelu.cli import LARGEST_WHOLE
+
 Check = Callable[[str, Any], None]
 
-# Beyond it neither JSON's readers elsewhere nor a float hold every whole number.
-LARGEST = (1 << 53) - 1
 SHOWN = 60
 KINDS = {dict: "an object", list: "a list", bool: "true or false", type(None): "null"}
 
@@ -23,7 +23,7 @@ class Refused(ValueError):
     """A value that cannot be; its text says where, what it is and what is needed."""
 
 
-def whole(least: int = 0, most: int = LARGEST) -> Check:
+def whole(least: int = 0, most: int = LARGEST_WHOLE) -> Check:
     """Return a check for a whole number from `least` to `most`."""
     wanted = f"a whole number from {least} to {most}"
 

@@ -75,11 +75,13 @@ def _read_csv(path: Path, what: str, texts: Iterable[str]) -> "pd.DataFrame":
 
     _require_distinct_names(path)
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), path.open("rb") as file:
             # pandas cuts rows that are longer than the header, with no more than a warning.
             warnings.simplefilter("error", pd.errors.ParserWarning)
+            # Of a path pandas would unpack what its ending names, however large it becomes.
             table = pd.read_csv(
-                path,
+                file,
+                compression=None,
                 keep_default_na=False,
                 dtype=dict.fromkeys(texts, str),
                 encoding="utf-8",
@@ -261,6 +263,7 @@ def _listed_geometry(path: Path, table: "pd.DataFrame") -> Geometry:
         raise UserError(f"{path}: layer and dimension must be whole numbers, in at least one row")
     _require_whole_numbers(path, table, ("node_id", "neuron_id", "layer", "dimension"))
     layers, dimensions = table["layer"].to_numpy(), table["dimension"].to_numpy()
+    _require_below(path, table, ("layer", "dimension"), len(table))
     n_layer, d_mlp = int(layers.max()) + 1, int(dimensions.max()) + 1
     ids = np.arange(len(table))
     wrong = (layers != ids // d_mlp) | (dimensions != ids % d_mlp)
@@ -272,6 +275,16 @@ def _listed_geometry(path: Path, table: "pd.DataFrame") -> Geometry:
             f"{path}: the rows are not every neuron of {n_layer} layers, in order (see row {row})"
         )
     return Geometry(n_layer, 0, d_mlp, 0)
+
+
+def _require_below(path: Path, table: "pd.DataFrame", names: Iterable[str], end: int) -> None:
+    for name in names:
+        if (wrong := (table[name] >= end).to_numpy()).any():
+            row = int(wrong.argmax())
+            raise UserError(
+                f"{path}, row {row + 1}: {name} is {table[name].iloc[row]}; {end:,} rows, one for "
+                f"each neuron of each layer, reach to {end - 1} at most"
+            )
 
 
 def read_document(path: Path) -> dict[str, Any] | None:
