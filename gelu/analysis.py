@@ -14,6 +14,7 @@ from gelu.statistics.prompt_comparison import PromptComparison, compare_prompts
 from gelu.statistics.samples import Samples
 from gelu.statistics.token_specific import TokenTests, token_specific_neurons
 from gelu.statistics.tokens_across_prompts import AcrossPrompts, tokens_across_prompts
+from gelu.threads import one_thread
 
 STEPS = 6
 
@@ -64,13 +65,14 @@ def analyse(samples: Samples, settings: Settings, done: Callable[[], object]) ->
     """
     important = importance_table(samples, settings.seed)
     done()
-    tokens = token_specific_neurons(
-        samples,
-        settings.min_token_count,
-        settings.fdr,
-        settings.min_phi,
-        settings.top_per_token,
-    )
+    with one_thread():
+        tokens = token_specific_neurons(
+            samples,
+            settings.min_token_count,
+            settings.fdr,
+            settings.min_phi,
+            settings.top_per_token,
+        )
     done()
     by_id = important.sort_values("neuron_id")
     positions = position_specific_neurons(
@@ -79,7 +81,8 @@ def analyse(samples: Samples, settings: Settings, done: Callable[[], object]) ->
     done()
     prompts = compare_prompts(samples, settings.fdr, settings.seed)
     done()
-    across = tokens_across_prompts(samples, settings.fdr, settings.seed)
+    with one_thread():
+        across = tokens_across_prompts(samples, settings.fdr, settings.seed)
     done()
     clusters = cluster_samples(samples, settings.n_clusters, settings.seed)
     done()

@@ -49,19 +49,21 @@ class _Parser(argparse.ArgumentParser):
     """A parser whose complaint is one line: argparse alone would print the usage above it."""
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
-        for argument in sys.argv[1:] if args is None else args:
-            self._require_text(argument)
+        words = list(sys.argv[1:] if args is None else args)
+        for before, word in zip(["", *words], words, strict=False):
+            names = before.startswith("--") and "=" not in before
+            self._require_text(word, f"{before} " if names else "")
         return super().parse_known_args(args, namespace)
 
-    def _require_text(self, argument: str) -> None:
+    def _require_text(self, word: str, name: str) -> None:
         # Bytes of a shell that are no text reach Python as halves of pairs, which neither a
         # tokenizer nor a file takes.
         try:
-            argument.encode()
+            word.encode()
         except UnicodeEncodeError:
             encoding = sys.getfilesystemencoding()
             self.error(
-                f"{ascii(argument)[:SHOWN]} is no {encoding} text; write it in {encoding}, or "
+                f"{name}{ascii(word)[:SHOWN]} is no {encoding} text; write it in {encoding}, or "
                 "rename the file or folder"
             )
 

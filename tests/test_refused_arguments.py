@@ -36,7 +36,8 @@ def refusal(script: str, *arguments: object) -> str:
 @pytest.mark.parametrize("argument", ["--model_type", "--nope", "--device=x"])
 def test_bytes_that_are_no_text_are_refused(script: str, argument: str) -> None:
     line = refusal(script, argument, LATIN_1)
-    assert r"'caf\udce9.csv' is no utf-8 text; write it in utf-8" in line
+    named = f"{argument} " if "=" not in argument else ""
+    assert line.startswith(rf"error: {named}'caf\udce9.csv' is no utf-8 text; write it in utf-8")
 
 
 def test_a_shell_that_gives_latin_1_is_answered_in_one_line() -> None:

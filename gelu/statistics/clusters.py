@@ -5,7 +5,6 @@ there, and t-SNE lays them out. Distances in the plane mean little beyond the ne
 groups are not sought in it.
 """
 
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 
 from gelu.packed import PackedActivations
 from gelu.statistics.samples import Samples
+from gelu.threads import one_thread
 
 COMPONENTS = 50
 OVERSAMPLING = 10
@@ -88,7 +88,7 @@ def cluster_samples(samples: Samples, n_clusters: int | None, seed: int) -> Clus
     Cluster 0 is the largest. Where samples are too few or all alike there is one cluster, and
     `samples.skipped` says so. The result does not depend on the number of threads.
     """
-    with _one_thread():
+    with one_thread():
         return _cluster(samples, n_clusters, seed)
 
 
@@ -163,16 +163,6 @@ def _lay_out(scores: NDArray[np.float64], seed: int) -> NDArray[np.float64]:
     perplexity = min(PERPLEXITY, (len(scores) - 1) / 3)
     layout = TSNE(2, perplexity=perplexity, init="pca", random_state=_short(seed))
     return np.asarray(layout.fit_transform(scores), np.float64)
-
-
-def _one_thread() -> AbstractContextManager[object]:
-    # OpenMP's add up in the order in which they end, and those of BLAS share a sum out by their
-    # number: the last digits, which t-SNE makes large, would differ. One takes 14 s for the
-    # components of 10,000 samples of 36,864 neurons on a busy machine, two take 35 s, as they
-    # mostly wait for one another.
-    from threadpoolctl import threadpool_limits
-
-    return threadpool_limits(1)
 
 
 def _table(samples: Samples, codes: NDArray[np.int64], plane: NDArray[np.float64]) -> pd.DataFrame:
