@@ -10,6 +10,7 @@ must cost nothing.
 """
 
 import re
+import warnings
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -446,7 +447,10 @@ def _read_weights(files: Sequence[Path]) -> "dict[str, torch.Tensor]":
         else:  # a pickle, read by torch's own restricted unpickler
             # Files of PyTorch before 1.6 are no archives, and cannot be mapped.
             mapped = zipfile.is_zipfile(file)
-            tensors.update(torch.load(file, map_location="cpu", weights_only=True, mmap=mapped))
+            with warnings.catch_warnings():
+                # Of a pickle that it refuses torch says besides what it would rather have.
+                warnings.simplefilter("ignore")
+                tensors.update(torch.load(file, map_location="cpu", weights_only=True, mmap=mapped))
     for name, tensor in tensors.items():
         if not isinstance(name, str) or not isinstance(tensor, torch.Tensor):
             raise ValueError(f"{ascii(name)[:SHOWN]} is no tensor")

@@ -6,6 +6,14 @@ from typing import Any
 from tqdm import tqdm
 
 
+class _Bar(tqdm):
+    """A bar that may be interrupted while it is built: what is half built has no line to end."""
+
+    def __del__(self) -> None:
+        if hasattr(self, "start_t"):  # which tqdm sets last
+            super().__del__()
+
+
 def progress_bar(
     description: str,
     total: int,
@@ -20,7 +28,7 @@ def progress_bar(
     scale: show k, M and G. initial: what was done before. quiet: show nothing.
     delay: show nothing for so many seconds.
     """
-    return tqdm(
+    return _Bar(
         desc=description,
         total=total,
         unit=unit,

@@ -225,13 +225,13 @@ def _losses(seed: int, steps: int = 6) -> list[float]:
     stream, starts = tokens.encode(tokenizer.backend_tokenizer, texts, seed=0)
     net = demo.new_model(len(tokenizer), 0, seed)
     losses: list[float] = []
-    demo.fit(net, demo.batches(stream, starts, 2, seed), steps, lambda _, loss: losses.append(loss))
+    demo.fit(net, demo.batches(stream, starts, 1, seed), steps, lambda _, loss: losses.append(loss))
     return losses
 
 
 def test_training_is_seeded_and_learns() -> None:
     losses = _losses(0)
-    assert losses == _losses(0)
+    assert _losses(0, 2) == _losses(0, 2)
     assert losses[0] != _losses(1, 1)[0]
     assert losses[-1] < losses[0] - 0.3
 

@@ -6,7 +6,6 @@ that a command line can be wrong about.
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -65,7 +64,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     write_prompts(here / "p.csv", ("ab", 2, 1))
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(here)
-        patch.setattr("huggingface_hub.snapshot_download", _offline)
+        patch.setattr("gelu.models.SHIPPED_FOLDER", here / "m")
+        patch.setattr("gelu.download.PAUSES", ())  # there is no hub to wait for
         patch.setattr(
             "gelu.graph_output.write_full_edges", lambda files, _: (files.write_edges([], 0), 0)
         )
@@ -77,10 +77,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         patch.setattr(visualize_sample_activations, "_draw", lambda *_: None)
         patch.setattr(visualize_gelu_graph, "_write", lambda *_: None)
         yield here
-
-
-def _offline(*_: Any, **__: Any) -> None:
-    raise OSError("offline")
 
 
 def one_change(words: list[str]) -> st.SearchStrategy[list[str]]:
