@@ -10,7 +10,7 @@ import os
 import pytest
 from hypothesis import HealthCheck, settings
 
-# Two workers share the cores: one thread each, for small models faster than threads that wait.
+# The workers share the cores: one thread each, for small models faster than threads that wait.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 # A worker has one fork server: whichever test starts it, those of tests/interruptions.py need what
 # it has imported.

@@ -225,7 +225,9 @@ def _losses(seed: int, steps: int = 6) -> list[float]:
     stream, starts = tokens.encode(tokenizer.backend_tokenizer, texts, seed=0)
     net = demo.new_model(len(tokenizer), 0, seed)
     losses: list[float] = []
-    demo.fit(net, demo.batches(stream, starts, 1, seed), steps, lambda _, loss: losses.append(loss))
+    # Short windows: products in bfloat16 take thirty times as long where a processor has none.
+    windows = (window[:, :48] for window in demo.batches(stream, starts, 1, seed))
+    demo.fit(net, windows, steps, lambda _, loss: losses.append(loss))
     return losses
 
 

@@ -163,7 +163,7 @@ def test_ctrl_c_while_libraries_are_imported_is_one_line(work: Path) -> None:
     rng, log = random.Random(2), work / "cold.log"
     assert begun_cold(command(work, work / "cold"), log) == 0, log.read_text()
     whole = calls(log)
-    for share in spread(rng, 5):
+    for share in spread(rng, 3):
         shutil.rmtree(work / "cold", ignore_errors=True)
         code = begun_cold(command(work, work / "cold"), log, int(whole * share) + 1)
         check_interrupted(code, log)
