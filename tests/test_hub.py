@@ -50,7 +50,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def forks() -> Iterator[Forks]:
     # All that the scripts import, but for the hub client: it reads its settings then.
     libraries = ("torch", "tokenizers", "httpx2", "httpcore2", "tqdm.auto", "yaml", "filelock")
-    with Forks([*libraries, "gelu.gpt2", "gelu.artifacts", "gelu.models"]) as running:
+    with Forks(
+        [*libraries, "gelu.gpt2", "gelu.artifacts", "gelu.models", "tests.hasty"]
+    ) as running:
         yield running
 
 
