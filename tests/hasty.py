@@ -2,4 +2,4 @@
 
 from gelu import download
 
-download.PAUSES = tuple(pause / 10 for pause in download.PAUSES)
+download.PAUSES = (0.1, 0.2)
