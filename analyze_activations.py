@@ -60,7 +60,7 @@ from gelu.provenance import package_versions
 if TYPE_CHECKING:
     from gelu.analysis import Analysis, Settings
     from gelu.artifacts import Artifacts
-    from gelu.models import ModelSource
+    from gelu.model.loading import ModelSource
     from gelu.statistics.samples import Samples
 
 PACKAGES = ("matplotlib", "numpy", "pandas", "scikit-learn", "scipy", "seaborn")
@@ -168,7 +168,7 @@ def analyse_dataset(
         output_files,
         run_files,
     )
-    from gelu.models import find_model
+    from gelu.model.loading import find_model
 
     table_path = existing_file(dataset_csv, "--dataset_csv")
     activation_path = find_activation_file(Path(activations_file))

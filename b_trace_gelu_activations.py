@@ -20,7 +20,7 @@ from gelu.cli import (
 )
 
 if TYPE_CHECKING:
-    from gelu.models import Geometry
+    from gelu.model.loading import Geometry
 
 N_LIKELIEST = 5
 
@@ -39,7 +39,13 @@ def main() -> None:
 def trace(model_type: str, input_text: str, output_dir: str, device: str) -> None:
     """Trace one text through one model: print the counts, write the active neurons."""
     from gelu.artifacts import TRACE_IDS, TRACE_VECTOR, output_files
-    from gelu.models import find_model, load_model, load_tokenizer, pick_device, read_geometry
+    from gelu.model.loading import (
+        find_model,
+        load_model,
+        load_tokenizer,
+        pick_device,
+        read_geometry,
+    )
 
     source = find_model(model_type)
     geometry = read_geometry(source)
@@ -55,7 +61,7 @@ def trace(model_type: str, input_text: str, output_dir: str, device: str) -> Non
 
 
 def _encode(tokenizer: Any, text: str, geometry: "Geometry") -> tuple[int, ...]:
-    from gelu.models import encode_text
+    from gelu.model.loading import encode_text
 
     token_ids = encode_text(tokenizer, text, geometry, "--input_text")
     if not token_ids:
@@ -71,7 +77,7 @@ def _forward(model: Any, token_ids: tuple[int, ...]) -> tuple[Any, Any]:
     """Return (active neurons, next token's probabilities) at the last position, on the host."""
     import torch
 
-    from gelu.hooks import GeluRecorder
+    from gelu.model.hooks import GeluRecorder
 
     ids = torch.tensor([token_ids], device=model.device)
     with torch.inference_mode(), GeluRecorder(model, positions=-1) as recorder:
@@ -86,7 +92,7 @@ def _print_layers(active: Any) -> None:
 
 
 def _print_likeliest(tokenizer: Any, probabilities: Any) -> None:
-    from gelu.models import decode_token
+    from gelu.model.loading import decode_token
 
     likeliest = probabilities.topk(min(N_LIKELIEST, len(probabilities)))
     print("likeliest next tokens:")

@@ -125,7 +125,7 @@ def run(arguments: Namespace) -> None:
         run_files,
     )
     from gelu.folder_samples import check_weights
-    from gelu.models import find_model
+    from gelu.model.loading import find_model
 
     source = find_model(arguments.model_type)
     token_ids = None if arguments.predict is None else encode(source, arguments.predict)
@@ -190,8 +190,8 @@ def learn(
     import torch
 
     from gelu.learning.activation_study import study_activations
-    from gelu.memory import keep_freed_memory
-    from gelu.models import pick_device
+    from gelu.model.allocator import keep_freed_memory
+    from gelu.model.loading import pick_device
 
     keep_freed_memory()
     torch.use_deterministic_algorithms(True)
@@ -295,7 +295,7 @@ def print_headline(layers: "pd.DataFrame", summary: dict[str, Any]) -> None:
 
 def encode(source: Any, text: str) -> list[int]:
     """Return the text's token ids; `UserError` for an empty text, or one too long."""
-    from gelu.models import encode_text, load_tokenizer, read_geometry
+    from gelu.model.loading import encode_text, load_tokenizer, read_geometry
 
     geometry = read_geometry(source)
     token_ids = encode_text(load_tokenizer(source), text, geometry, "--predict")
@@ -328,8 +328,8 @@ def true_neurons(model_type: str, token_ids: list[int], n_neurons: int) -> Any:
 
     import torch
 
-    from gelu.hooks import GeluRecorder
-    from gelu.models import find_model, load_model
+    from gelu.model.hooks import GeluRecorder
+    from gelu.model.loading import find_model, load_model
 
     try:
         model = load_model(find_model(model_type), "cpu")

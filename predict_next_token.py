@@ -120,7 +120,7 @@ def run(arguments: Namespace) -> None:
     import torch
 
     from gelu.learning.token_study import Settings, study_next_token
-    from gelu.memory import keep_freed_memory
+    from gelu.model.allocator import keep_freed_memory
 
     keep_freed_memory()
     settings = Settings(
@@ -148,7 +148,7 @@ def bars(description: str, total: int, unit: str) -> Iterator[Callable[[int], ob
 
 def vocabulary_size(source: Any) -> int:
     """Return how many tokens the model knows, 0 where its configuration is not at hand."""
-    from gelu.models import read_geometry
+    from gelu.model.loading import read_geometry
 
     try:
         return read_geometry(source).vocab_size
@@ -163,7 +163,7 @@ def look_inside(
     from gelu.artifacts import require_ranges
     from gelu.folder_samples import check_weights
     from gelu.learning.token_study import Inside
-    from gelu.models import load_model, pick_device
+    from gelu.model.loading import load_model, pick_device
 
     try:
         model = load_model(read.source, pick_device(device))

@@ -42,7 +42,7 @@ def make_page(results_dir: str, model_type: str) -> None:
         Artifacts,
         output_files,
     )
-    from gelu.models import find_model
+    from gelu.model.loading import find_model
     from gelu.part2_report import part2_page
     from gelu.part2_results import read_found
 

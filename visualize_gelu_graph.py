@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from gelu.artifacts import Artifacts, EdgeBlock, Stated
-    from gelu.models import Geometry
+    from gelu.model.loading import Geometry
     from gelu.packed import PackedActivations
     from gelu.plots.graph import GraphView
     from gelu.subgraph import Subgraph
@@ -117,7 +117,7 @@ def draw_graph(
         require_model_file,
         run_files,
     )
-    from gelu.models import find_model
+    from gelu.model.loading import find_model
 
     folder = existing_directory(graph_dir, "--graph_dir")
     source = find_model(model_type)

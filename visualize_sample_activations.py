@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from gelu.artifacts import Artifacts
-    from gelu.models import Geometry
+    from gelu.model.loading import Geometry
     from gelu.packed import PackedActivations
     from gelu.plots.samples import SampleText
 
@@ -95,7 +95,7 @@ def draw_samples(
         run_files,
     )
     from gelu.matching import check_counts, check_stated, check_table, check_totals
-    from gelu.models import find_model
+    from gelu.model.loading import find_model
     from gelu.sample_ids import parse_sample_ids, select_sample_ids
 
     ranges = parse_sample_ids(sample_ids)

@@ -31,7 +31,7 @@ def main() -> None:
 
     from benchmarks.measuring import report, table
     from gelu.dataset_run import read_inputs
-    from gelu.models import load_model
+    from gelu.model.loading import load_model
 
     inputs = read_inputs(Path(arguments.input_csv), arguments.model_type)
     models = {dtype: load_model(inputs.source, "cpu", dtype) for dtype in ("float32", "bfloat16")}
@@ -90,7 +90,7 @@ def _read(model: Any, prompt: list[int], written: list[int]) -> Any:
     """Return the neurons active where each token was predicted, (tokens, n_neurons) bool."""
     import torch
 
-    from gelu.hooks import GeluRecorder
+    from gelu.model.hooks import GeluRecorder
 
     ids = torch.tensor([[*prompt, *written[:-1]]])
     with torch.inference_mode(), GeluRecorder(model, positions=None) as recorder:

@@ -63,7 +63,7 @@ def _export(n_samples: int, formats: list[str]) -> dict[str, Any]:
     from gelu.artifacts import Artifacts, Shards
     from gelu.dataset import DatasetTable
     from gelu.export import FORMATS, export_samples
-    from gelu.models import HUB_GEOMETRIES, find_model, load_tokenizer
+    from gelu.model.loading import HUB_GEOMETRIES, find_model, load_tokenizer
     from gelu.plan import make_plan
     from gelu.prompts import Prompt
 

@@ -159,7 +159,7 @@ def _table(rates: dict[str, list[float]]) -> str:
 
 def _ablations(model: Any, unpacked: Any, work: Any) -> Ways:
     from benchmarks.workload import write_ours
-    from gelu import products
+    from gelu.model import matmul as products
 
     with _replaced(products, "_reorder", None):
         unpacked.pack()
@@ -203,7 +203,7 @@ def _replaced(place: Any, name: str, value: Any) -> Iterator[None]:
 
 
 def _mkl_products() -> Any:
-    from gelu import products
+    from gelu.model import matmul as products
 
     return _replaced(products, "_onednn", None)
 

@@ -11,7 +11,7 @@ def mkl(x: Any, weight: Any, packed: Any) -> Any:
 
 def onednn(x: Any, weight: Any, packed: Any) -> Any:
     """The product as this project calls it."""
-    from gelu.products import affine
+    from gelu.model.matmul import affine
 
     return affine(x, weight, packed=packed)
 
@@ -31,7 +31,7 @@ def run_products(
 
 def matrices_of(model: Any) -> list[Any]:
     """Return what a token is multiplied with, each (n_in, n_out) with its packed copy."""
-    from gelu.products import pack
+    from gelu.model.matmul import pack
 
     matrices = []
     for block in model.transformer.h:

@@ -87,7 +87,7 @@ def _run(script: str, model: str, dataset: Path, seed: int) -> Any:
     """Run a script at its defaults; return the files that it wrote."""
     from benchmarks.measuring import run_measured
     from gelu.artifacts import Artifacts
-    from gelu.models import find_model
+    from gelu.model.loading import find_model
 
     output = dataset / f"results_{seed}"
     command: list[Any] = [sys.executable, ROOT / script, "--model_type", model, "--seed", seed]
@@ -125,7 +125,7 @@ def _scikit_learn(model: str, dataset: Path, seed: int) -> float:
     """Return the bits of the plain regression on the last layer's neurons."""
     from gelu.folder_samples import read_folder
     from gelu.learning.tokens import Classes
-    from gelu.models import read_geometry
+    from gelu.model.loading import read_geometry
     from gelu.splits import split_parts
 
     read = read_folder(str(dataset), model)

@@ -44,7 +44,7 @@ def saved_shape(name: str) -> "tempfile.TemporaryDirectory[str]":
 
 def load_ours(folder: str, name: str) -> Any:
     """Load it as this project's scripts do."""
-    from gelu.models import ModelSource, load_model
+    from gelu.model.loading import ModelSource, load_model
 
     return load_model(ModelSource(name, Path(folder), None), "cpu")
 

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from gelu.models import decode_token
+from gelu.model.loading import decode_token
 from gelu.plan import Plan
 from gelu.prompts import Prompt
 

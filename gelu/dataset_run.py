@@ -35,8 +35,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from gelu.artifacts import Artifacts, Shards
-    from gelu.gpt2 import GPT2
-    from gelu.models import Geometry, ModelSource
+    from gelu.model.gpt2 import GPT2
+    from gelu.model.loading import Geometry, ModelSource
     from gelu.plan import Plan
     from gelu.prompts import Prompt
     from gelu.run_folder import RunFolder
@@ -111,7 +111,7 @@ class Ready:
     @cached_property
     def model(self) -> "GPT2":
         """The model on its device."""
-        from gelu.models import load_model
+        from gelu.model.loading import load_model
         from gelu.team import device_of_rank
 
         return load_model(self.inputs.source, device_of_rank(self.device), self.dtype)
@@ -171,7 +171,7 @@ def add_dataset_arguments(parser: argparse.ArgumentParser, edges: str) -> None:
 def read_inputs(input_csv: Path, model_type: str) -> Inputs:
     """Read the prompts and encode them for the model. Raises `UserError` for what is wrong."""
     from gelu.artifacts import read_text
-    from gelu.models import find_model, load_tokenizer, read_geometry
+    from gelu.model.loading import find_model, load_tokenizer, read_geometry
     from gelu.prompts import encode_prompts, parse_prompts
 
     rows = parse_prompts(read_text(existing_file(input_csv, "--input_csv")), input_csv)
@@ -185,7 +185,7 @@ def read_inputs(input_csv: Path, model_type: str) -> Inputs:
 def make_ready(inputs: Inputs, options: Options) -> Ready:
     """Pick the device and hash the files; the weights themselves are loaded when needed."""
     from gelu.artifacts import file_hash
-    from gelu.models import pick_device, weights_hash
+    from gelu.model.loading import pick_device, weights_hash
 
     return Ready(
         inputs,

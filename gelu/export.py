@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from gelu.artifacts import DATASET, JSON, MATRIX, PICKLE, Artifacts, Shards
 from gelu.dataset import DatasetTable
-from gelu.models import Geometry
+from gelu.model.loading import Geometry
 from gelu.packed import PackedActivations, rows_in_block
 from gelu.plan import Plan
 from gelu.progress import progress_bar

@@ -32,7 +32,7 @@ from gelu.matching import (
     check_totals,
     match_samples,
 )
-from gelu.models import Geometry, ModelSource, find_model, model_weight_files
+from gelu.model.loading import Geometry, ModelSource, find_model, model_weight_files
 from gelu.splits import prompt_groups
 from gelu.statistics.samples import Samples, arrange
 

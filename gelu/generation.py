@@ -17,9 +17,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from gelu.gpt2 import GPT2, KeyValueCache
-from gelu.hooks import GeluRecorder
-from gelu.models import Geometry
+from gelu.model.gpt2 import GPT2, KeyValueCache
+from gelu.model.hooks import GeluRecorder
+from gelu.model.loading import Geometry
 from gelu.outbox import Outbox
 from gelu.prompts import Prompt
 from gelu.records import record_type

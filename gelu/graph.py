@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gelu.models import Geometry
+from gelu.model.loading import Geometry
 
 if TYPE_CHECKING:
     import torch
@@ -93,7 +93,7 @@ def strongest_edges(
     """
     import torch
 
-    from gelu.products import affine
+    from gelu.model.matmul import affine
 
     blocks = model.transformer.h
     parts: list[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]] = []

@@ -12,7 +12,7 @@ from gelu.graph import (
     full_edge_count,
     strongest_edges,
 )
-from gelu.models import Geometry
+from gelu.model.loading import Geometry
 from gelu.progress import progress_bar
 
 

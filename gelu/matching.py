@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from gelu.artifacts import Frequency, Stated, layers_stated
 from gelu.cli import UserError
-from gelu.models import Geometry
+from gelu.model.loading import Geometry
 from gelu.packed import PackedActivations
 
 SHOWN_IDS = 5

@@ -13,7 +13,7 @@ from typing import Any
 
 from gelu.cli import UserError
 from gelu.csv_records import Record, csv_records, whole_records
-from gelu.models import Geometry, encode_text
+from gelu.model.loading import Geometry, encode_text
 
 SHOWN = 60
 PROMPT, NEW_TOKENS, SAMPLES = "prompts", "number_of_new_tokens", "num_samples"

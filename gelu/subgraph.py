@@ -26,7 +26,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from gelu.models import Geometry
+from gelu.model.loading import Geometry
 
 if TYPE_CHECKING:
     import networkx as nx

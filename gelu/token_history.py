@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gelu.cli import UserError
-from gelu.models import ModelSource, known_geometry, load_tokenizer, require_text_length
+from gelu.model.loading import ModelSource, known_geometry, load_tokenizer, require_text_length
 from gelu.statistics.samples import Samples
 
 NO_TOKEN, UNKNOWN_TOKEN = -1, -2

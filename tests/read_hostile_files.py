@@ -30,7 +30,7 @@ from gelu.artifacts import (
     read_tensors,
 )
 from gelu.cli import UserError
-from gelu.models import SHIPPED_FOLDER, find_model, load_model, load_tokenizer, read_geometry
+from gelu.model.loading import SHIPPED_FOLDER, find_model, load_model, load_tokenizer, read_geometry
 
 N_NEURONS = 4096
 

@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 
 from gelu.artifacts import DATASET, JSON, MATRIX, PICKLE, Artifacts, write_table
-from gelu.models import Geometry
+from gelu.model.loading import Geometry
 from gelu.packed import PackedActivations
 from tests.helpers import ROOT, run_script, run_script_here, user_error, write_activations
 

@@ -35,7 +35,7 @@ from gelu.artifacts.files import (
 )
 from gelu.artifacts.tables import read_counted_neurons
 from gelu.cli import UserError, failure_text
-from gelu.models import Geometry
+from gelu.model.loading import Geometry
 from gelu.packed import PackedActivations
 from tests.helpers import write_activations
 

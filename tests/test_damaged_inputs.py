@@ -81,7 +81,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     write_prompts(here / "p.csv", *prompts)
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(here)
-        patch.setattr("gelu.download.PAUSES", ())  # there is no hub to wait for
+        patch.setattr("gelu.model.download.PAUSES", ())  # there is no hub to wait for
         patch.setattr(compare_temperatures, "_write_study", lambda *_: [])
         for script in ("generate_activation_dataset.py", "compare_temperatures.py"):
             code, _, told = run_here(script, *READS[script][0].split())

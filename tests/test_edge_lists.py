@@ -7,7 +7,7 @@ import pytest
 
 from gelu.artifacts import edges_have_weights, read_edge_blocks
 from gelu.cli import UserError
-from gelu.models import Geometry
+from gelu.model.loading import Geometry
 
 GEOMETRY = Geometry(3, 1, 4, 0)
 

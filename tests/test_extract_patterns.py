@@ -13,7 +13,7 @@ import pytest
 from benchmarks.planted import Planted, planted
 from gelu import pattern_analysis
 from gelu.artifacts import DATASET, Artifacts, write_table
-from gelu.models import Geometry
+from gelu.model.loading import Geometry
 from gelu.packed import PackedActivations
 from gelu.statistics import pattern_tests
 from tests.helpers import run_script, run_script_here, user_error, write_activations

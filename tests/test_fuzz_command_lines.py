@@ -64,8 +64,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     write_prompts(here / "p.csv", ("ab", 2, 1))
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(here)
-        patch.setattr("gelu.models.SHIPPED_FOLDER", here / "m")
-        patch.setattr("gelu.download.PAUSES", ())  # there is no hub to wait for
+        patch.setattr("gelu.model.loading.SHIPPED_FOLDER", here / "m")
+        patch.setattr("gelu.model.download.PAUSES", ())  # there is no hub to wait for
         patch.setattr(
             "gelu.graph_output.write_full_edges", lambda files, _: (files.write_edges([], 0), 0)
         )

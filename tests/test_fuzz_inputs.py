@@ -35,7 +35,7 @@ from gelu.artifacts import (
 )
 from gelu.artifacts.tables import WHOLE_NUMBERS
 from gelu.cli import UserError, one_line
-from gelu.models import Geometry
+from gelu.model.loading import Geometry
 from gelu.packed import PackedActivations
 from gelu.prompts import parse_prompts
 from tests.helpers import write_activations

@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gelu.generation import Row, Settings, generate
-from gelu.gpt2 import KeyValueCache
-from gelu.hooks import GeluRecorder
-from gelu.models import ModelSource, load_model
+from gelu.model.gpt2 import KeyValueCache
+from gelu.model.hooks import GeluRecorder
+from gelu.model.loading import ModelSource, load_model
 from gelu.outbox import pack_bits
 from gelu.prompts import Prompt
 from tests.helpers import (

@@ -24,7 +24,7 @@ from gelu.graph import (
     strongest_columns,
     strongest_edges,
 )
-from gelu.models import HUB_GEOMETRIES, Geometry
+from gelu.model.loading import HUB_GEOMETRIES, Geometry
 from tests.helpers import ROOT, run_script_here, save_gpt2, user_error
 
 

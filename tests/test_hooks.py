@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from gelu.hooks import GeluRecorder, activation_modules
+from gelu.model.hooks import GeluRecorder, activation_modules
 from tests.helpers import own_gelu, plain_preactivations, save_gpt2
 
 IDS = torch.tensor([[1, 2, 3, 4], [5, 6, 7, 8]])

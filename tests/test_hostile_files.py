@@ -548,7 +548,7 @@ def test_code_beside_a_model_is_never_run(honest: Path, tmp_path: Path) -> None:
         config__json=json.dumps(config).encode(),
         evil__py=f"open({str(canary)!r}, 'w')\n".encode(),
     )
-    from gelu.models import find_model, load_model
+    from gelu.model.loading import find_model, load_model
 
     load_model(find_model(str(folder)), "cpu")
     assert not canary.exists()
@@ -570,7 +570,7 @@ def test_no_reader_allows_what_runs_code() -> None:
 def test_weights_of_another_kind_are_refused(honest: Path, tmp_path: Path) -> None:
     from safetensors.torch import load_file, save_file
 
-    from gelu.models import find_model, load_model
+    from gelu.model.loading import find_model, load_model
 
     tensors = {
         name: t.to(torch.int8) for name, t in load_file(honest / "model.safetensors").items()

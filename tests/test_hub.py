@@ -22,7 +22,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from tqdm import tqdm
 
-from gelu import download
+from gelu.model import download
 from tests.forks import Forks, Started
 from tests.helpers import ROOT, run_script, save_gpt2
 from tests.hub import LIFETIME, Fault, Hub, git_hash
@@ -51,7 +51,7 @@ def forks() -> Iterator[Forks]:
     # All that the scripts import, but for the hub client: it reads its settings then.
     libraries = ("torch", "tokenizers", "httpx2", "httpcore2", "tqdm.auto", "yaml", "filelock")
     with Forks(
-        [*libraries, "gelu.gpt2", "gelu.artifacts", "gelu.models", "tests.hasty"]
+        [*libraries, "gelu.model.gpt2", "gelu.artifacts", "gelu.model.loading", "tests.hasty"]
     ) as running:
         yield running
 

@@ -14,7 +14,7 @@ import pytest
 
 from gelu.artifacts import DATASET, MATRIX, Artifacts, read_activations, read_dataset
 from gelu.dataset_run import Options, Sharing, make_dataset, make_ready, read_inputs
-from gelu.models import Geometry
+from gelu.model.loading import Geometry
 from gelu.packed import PackedActivations
 from gelu.statistics.importance import importance_table
 from gelu.statistics.position_specific import position_specific_neurons

@@ -12,7 +12,6 @@ from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
 
-from gelu.gpt2 import GPT2
 from gelu.learning.ceiling import Written, model_ranks, sampled_bounds
 from gelu.learning.components import (
     fit_penalised,
@@ -41,7 +40,8 @@ from gelu.learning.token_study import (
     study_next_token,
 )
 from gelu.learning.tokens import Before, Classes, TokenModel, score_distributions
-from gelu.models import find_model, load_model
+from gelu.model.gpt2 import GPT2
+from gelu.model.loading import find_model, load_model
 from gelu.packed import PackedActivations
 from gelu.statistics.samples import Samples
 from gelu.token_history import token_history

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from gelu.cli import UserError
 from gelu.matching import check_counts, match_samples
-from gelu.models import Geometry
+from gelu.model.loading import Geometry
 from gelu.packed import PackedActivations
 
 GEOMETRY = Geometry(2, 4, 5, 64)

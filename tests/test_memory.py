@@ -13,7 +13,7 @@ from tests.helpers import ROOT
 PROGRAM = """
 import resource, sys
 import numpy as np
-from gelu.memory import keep_freed_memory
+from gelu.model.allocator import keep_freed_memory
 kept = keep_freed_memory() if sys.argv[1] == "keep" else None
 np.ones(1 << 23)
 before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
@@ -39,7 +39,7 @@ def test_large_arrays_take_memory_that_was_freed() -> None:
 
 
 def test_other_systems_are_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    from gelu.memory import keep_freed_memory
+    from gelu.model.allocator import keep_freed_memory
 
     monkeypatch.setattr(sys, "platform", "darwin")
     assert not keep_freed_memory()

@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from gelu.cli import UserError
-from gelu.models import (
+from gelu.model.loading import (
     Geometry,
     artifact_name,
     encode_text,
@@ -40,7 +40,7 @@ def copied(folder: Path, tmp_path: Path) -> Path:
 def test_the_four_sizes_are_known_without_torch_or_network() -> None:
     code = (
         "import sys; sys.modules['torch'] = sys.modules['huggingface_hub'] = None\n"
-        "from gelu.models import find_model, read_geometry\n"
+        "from gelu.model.loading import find_model, read_geometry\n"
         "for n in ('gpt2', 'gpt2-medium', 'gpt2-large', 'gpt2-xl'):\n"
         "    g = read_geometry(find_model(n)); print(g.n_layer, g.d_mlp, g.n_neurons)"
     )
@@ -119,7 +119,7 @@ def test_a_cached_hub_model_loads_without_the_hub(
     (repository / "refs" / "main").write_text("0" * 40)
     environment = os.environ | {"HF_HOME": str(tmp_path), "HF_HUB_OFFLINE": "1"}
     code = (
-        "from gelu.models import *\n"
+        "from gelu.model.loading import *\n"
         "source = find_model('gpt2'); model = load_model(source, 'cpu')\n"
         "print(len(model.transformer.h), len(load_tokenizer(source).encode('abc').ids))"
     )
@@ -225,7 +225,7 @@ def test_layers_that_the_weights_lack_are_refused_before_the_model_is_built(
 ) -> None:
     config = json.loads((copied / "config.json").read_text())
     (copied / "config.json").write_text(json.dumps(config | {"n_layer": 1000, "n_inner": 1 << 20}))
-    monkeypatch.setattr("gelu.gpt2.GPT2", None)
+    monkeypatch.setattr("gelu.model.gpt2.GPT2", None)
     with pytest.raises(UserError, match=r"n_layer is 1000, the weights have no layer 999"):
         load_model(find_model(str(copied)), "cpu")
 

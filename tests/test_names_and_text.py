@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from gelu.artifacts import DATASET, MATRIX, REPORT, RUN, Artifacts, read_dataset, write_table
 from gelu.artifacts.csv_safe import FORMULA_STARTS, MARK
 from gelu.cli import UserError, one_line
-from gelu.models import LONGEST_NAME, find_model
+from gelu.model.loading import LONGEST_NAME, find_model
 from gelu.report import POLICY
 from tests.helpers import run_here, save_gpt2, write_prompts
 from tests.test_analyze_activations import LETTERS, MODEL, write_toy

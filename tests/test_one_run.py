@@ -22,7 +22,7 @@ from gelu.artifacts import (
     Artifacts,
     read_activations,
 )
-from gelu.models import Geometry
+from gelu.model.loading import Geometry
 from gelu.packed import PackedActivations
 from tests.helpers import run_script_here, save_gpt2, user_error, write_activations, write_prompts
 

@@ -11,7 +11,7 @@ from tokenizers import normalizers
 
 from gelu.artifacts import read_text
 from gelu.cli import UserError
-from gelu.models import Geometry
+from gelu.model.loading import Geometry
 from gelu.prompts import Prompt, encode_prompts, parse_prompts
 from tests.helpers import byte_tokenizer, user_error
 

@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from gelu.artifacts import EdgeBlock
-from gelu.models import Geometry
+from gelu.model.loading import Geometry
 from gelu.subgraph import (
     EdgeCandidates,
     EdgesAmong,

@@ -14,7 +14,7 @@ from gelu.completions import GAP, completions_so_far
 from gelu.folder_samples import FolderSamples, read_folder
 from gelu.learning.network import UNSEEN, TokenCodes
 from gelu.learning.tokens import UNKNOWN_RANK
-from gelu.models import Geometry, find_model, load_model
+from gelu.model.loading import Geometry, find_model, load_model
 from gelu.packed import PackedActivations
 from gelu.statistics.pattern_meaning import context_of, labels_in_role
 from gelu.statistics.prompt_comparison import compare_prompts

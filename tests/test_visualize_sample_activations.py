@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from gelu.cli import UserError
-from gelu.models import Geometry
+from gelu.model.loading import Geometry
 from gelu.plots.cells import LINED_CELL, PanelLayout
 from gelu.plots.figures import png_bytes
 from gelu.plots.samples import (

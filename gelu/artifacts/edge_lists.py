@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gelu.cli import UserError
-from gelu.models import Geometry
+from gelu.model.loading import Geometry
 
 EDGE_CHUNK_BYTES = 1 << 24
 FLOAT = rb"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?"

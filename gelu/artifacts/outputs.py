@@ -11,7 +11,7 @@ from pathlib import Path
 from gelu.artifacts import predictors, writers
 from gelu.artifacts.writers import Artifacts
 from gelu.cli import UserError, output_directory
-from gelu.models import ModelSource
+from gelu.model.loading import ModelSource
 
 # All files of a run; in the order in which they are deleted: first what says that a folder is
 # finished, so that a kill leaves no such folder mixed.

@@ -23,7 +23,7 @@ from gelu.artifacts.tables import (
 )
 from gelu.artifacts.writers import ATTRIBUTES, FREQUENCY, RUN, Artifacts
 from gelu.cli import UserError
-from gelu.models import Geometry, ModelSource, known_geometry, read_geometry
+from gelu.model.loading import Geometry, ModelSource, known_geometry, read_geometry
 
 SHOWN = 60
 # Frequencies that another program has saved anew may have lost their last digits.

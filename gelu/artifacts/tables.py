@@ -15,7 +15,7 @@ from gelu.artifacts.files import is_there, read_text
 from gelu.artifacts.writers import Artifacts
 from gelu.cli import UserError
 from gelu.csv_records import Record, csv_records, whole_records
-from gelu.models import LARGEST, Geometry
+from gelu.model.loading import LARGEST, Geometry
 
 if TYPE_CHECKING:
     import pandas as pd

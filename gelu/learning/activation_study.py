@@ -44,7 +44,7 @@ from gelu.learning.prediction import (
     neuron_table,
     reliability_table,
 )
-from gelu.models import Geometry
+from gelu.model.loading import Geometry
 from gelu.packed import PackedActivations
 from gelu.splits import Parts, coverage_note, split_parts
 from gelu.statistics.samples import Samples

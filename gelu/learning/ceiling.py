@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from gelu.gpt2 import GPT2, KeyValueCache
+from gelu.model.gpt2 import GPT2, KeyValueCache
 
 BITS = 1 / np.log(2)
 ROWS_AT_ONCE = 64

@@ -29,7 +29,7 @@ from gelu.learning.scores import (
     reliability,
     score_counts,
 )
-from gelu.models import Geometry
+from gelu.model.loading import Geometry
 from gelu.packed import PackedActivations
 from gelu.splits import Parts, interval
 

@@ -37,7 +37,7 @@ from gelu.learning.tokens import (
     batches,
     choose_token_strengths,
 )
-from gelu.models import Geometry
+from gelu.model.loading import Geometry
 from gelu.packed import PackedActivations
 from gelu.splits import Parts, Scale, coverage_note, interval, split_parts, sums_by_group
 from gelu.statistics.samples import Samples

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from gelu.models import Geometry
+from gelu.model.loading import Geometry
 from gelu.statistics.enrichment import one_hot
 from gelu.statistics.information import expected_mutual_information, mutual_information
 from gelu.statistics.samples import ROLES, Samples

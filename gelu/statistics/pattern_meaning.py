@@ -14,7 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from gelu.completions import written_text
-from gelu.models import Geometry
+from gelu.model.loading import Geometry
 from gelu.packed import PackedActivations
 from gelu.statistics.enrichment import Labels, enriched, fisher_found, one_hot
 from gelu.statistics.multiple_testing import benjamini_hochberg

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from gelu.cli import UserError
 from gelu.completions import completion_groups
-from gelu.models import Geometry
+from gelu.model.loading import Geometry
 from gelu.packed import PackedActivations
 from gelu.statistics.completions import Completions
 

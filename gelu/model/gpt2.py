@@ -1,6 +1,6 @@
 """GPT-2 for reading and writing text, not for training: small, quick to import, quick to run.
 
-    model = load_model(find_model("gpt2-demo"), "cpu")   # gelu.models
+    model = load_model(find_model("gpt2-demo"), "cpu")   # gelu.model.loading
     logits = model(ids)                                 # (rows, vocabulary), at the last position
     cache = KeyValueCache.of(model, rows, positions)
     logits = model(ids, cache)                          # the next call goes on after these
@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 from torch import nn
 from torch.nn import functional
 
-from gelu.models import Geometry
-from gelu.products import affine, pack
+from gelu.model.loading import Geometry
+from gelu.model.matmul import affine, pack
 
 _TANH_GELU = partial(nn.GELU, approximate="tanh")
 ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {

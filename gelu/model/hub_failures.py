@@ -5,9 +5,9 @@ from contextlib import contextmanager
 from typing import Any
 
 from gelu.cli import UserError
-from gelu.deadlines import TooSlowError
-from gelu.download import PASSING, NotAHubError, WrongBytesError, asked_pause
-from gelu.hub_settings import SettingError, client, settings_of_the_way
+from gelu.model.deadlines import TooSlowError
+from gelu.model.download import PASSING, NotAHubError, WrongBytesError, asked_pause
+from gelu.model.hub_settings import SettingError, client, settings_of_the_way
 
 LOG_IN = "log in with `hf auth login` or set HF_TOKEN"
 SHOWN = 160

@@ -25,10 +25,10 @@ from gelu.cli import UserError
 if TYPE_CHECKING:
     import torch
 
-    from gelu.gpt2 import GPT2, Architecture
+    from gelu.model.gpt2 import GPT2, Architecture
 
 SHIPPED_MODEL = "gpt2-demo"
-SHIPPED_FOLDER = Path(__file__).resolve().parent.parent / "models" / SHIPPED_MODEL
+SHIPPED_FOLDER = Path(__file__).resolve().parents[2] / "models" / SHIPPED_MODEL
 OFFLINE_ADVICE = f"--model_type {SHIPPED_MODEL} or a local folder works offline"
 
 # Weights are read from safetensors; a PyTorch pickle only where a repository has nothing else.
@@ -213,8 +213,8 @@ def _found(source: ModelSource, choose: Callable[[Find], list[Path]]) -> list[Pa
     """Return the files that `choose` finds in the source's folder, or in its repository."""
     if source.folder is not None:
         return choose(partial(_in_folder, source.folder))
-    from gelu.hub import cached, fetch
-    from gelu.hub_failures import HubError
+    from gelu.model.hub import cached, fetch
+    from gelu.model.hub_failures import HubError
 
     assert source.hub_id is not None
     try:
@@ -282,7 +282,7 @@ def weights_hash(source: ModelSource) -> str:
     files = model_weight_files(source)
     digest = file_hash(*files)
     if source.hub_id is not None and len(files) == 1:
-        from gelu.hub import stated_sha256
+        from gelu.model.hub import stated_sha256
 
         if stated_sha256(files[0]) not in (None, digest):
             raise UserError(
@@ -296,7 +296,7 @@ def _removal(source: ModelSource) -> str:
     """Return how to get rid of wrong bytes in the cache, nothing for a folder."""
     if source.hub_id is None:
         return ""
-    from gelu.hub_failures import removal
+    from gelu.model.hub_failures import removal
 
     return f"; {removal(source.hub_id)}"
 
@@ -404,7 +404,7 @@ def load_model(source: ModelSource, device: str, dtype: str = "float32") -> "GPT
     files = model_weight_files(source)
     import torch
 
-    from gelu.gpt2 import GPT2
+    from gelu.model.gpt2 import GPT2
 
     with _damaged_files(source, "weights"):
         tensors = _read_weights(files)
@@ -420,7 +420,7 @@ def load_model(source: ModelSource, device: str, dtype: str = "float32") -> "GPT
 
 
 def _read_architecture(source: ModelSource) -> "Architecture":
-    from gelu.gpt2 import Architecture
+    from gelu.model.gpt2 import Architecture
 
     config, place = _read_config(source), source.place(CONFIG)
     if config.get("add_cross_attention"):

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from gelu.cli import UserError
-from gelu.download import (
+from gelu.model.download import (
     SHA1,
     Counted,
     Remote,
@@ -28,8 +28,8 @@ from gelu.download import (
     look_up,
     receive,
 )
-from gelu.hub_failures import told_in_one_line
-from gelu.hub_settings import client
+from gelu.model.hub_failures import told_in_one_line
+from gelu.model.hub_settings import client
 from gelu.progress import progress_bar
 
 BRANCH = "main"

@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from gelu.cli import UserError
-from gelu.deadlines import LEAST_RATE, Caller, at_least_rate
-from gelu.hub_settings import client, fault_of_address, headers, session
+from gelu.model.deadlines import LEAST_RATE, Caller, at_least_rate
+from gelu.model.hub_settings import client, fault_of_address, headers, session
 
 Value = TypeVar("Value")
 PAUSES = (1.0, 2.0)  # seconds before the second try and the third, with no byte in between
