@@ -409,7 +409,7 @@ def _check_disk(files: "Artifacts", inputs: Inputs) -> None:
     """Refuse a CSV whose shards the disk could never hold, before they are even planned."""
     import shutil
 
-    from gelu.records import record_type
+    from gelu.artifacts.records import record_type
 
     needed = inputs.n_samples * record_type(inputs.geometry.n_neurons).itemsize
     size = shutil.disk_usage(files.folder).total

@@ -17,12 +17,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from gelu.artifacts.records import record_type
 from gelu.model.gpt2 import GPT2, KeyValueCache
 from gelu.model.hooks import GeluRecorder
 from gelu.model.loading import Geometry
 from gelu.outbox import Outbox
 from gelu.prompts import Prompt
-from gelu.records import record_type
 from gelu.sampling import draw_tokens, token_uniforms
 
 # Tokens of prompts read at once: more would be no faster and take more memory.

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from gelu.artifacts.csv_records import Record, csv_records, whole_records
 from gelu.cli import UserError
-from gelu.csv_records import Record, csv_records, whole_records
 from gelu.model.loading import Geometry, encode_text
 
 SHOWN = 60

@@ -13,7 +13,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gelu import safe_pickle
 from gelu.artifacts import (
     DATASET,
     JSON,
@@ -25,6 +24,7 @@ from gelu.artifacts import (
     read_activations,
     read_dataset,
     read_geometry_table,
+    safe_pickle,
     write_table,
 )
 from gelu.artifacts.files import (

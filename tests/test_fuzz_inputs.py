@@ -15,7 +15,6 @@ import pandas as pd
 import pytest
 from hypothesis import given
 
-from gelu import safe_pickle
 from gelu.artifacts import (
     ATTRIBUTES,
     DATASET,
@@ -31,6 +30,7 @@ from gelu.artifacts import (
     read_geometry_table,
     read_stated,
     read_text,
+    safe_pickle,
     write_table,
 )
 from gelu.artifacts.tables import WHOLE_NUMBERS

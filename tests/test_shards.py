@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gelu.artifacts import Shards
+from gelu.artifacts.records import record_type
 from gelu.cli import UserError
-from gelu.records import record_type
 
 N_NEURONS = 21
 N_NEW = [3, 1, 4]

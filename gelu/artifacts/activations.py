@@ -15,7 +15,7 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gelu import safe_json, safe_pickle
+from gelu.artifacts import safe_json, safe_pickle
 from gelu.artifacts.files import read_text
 from gelu.artifacts.writers import MATRIX, PICKLE, Artifacts
 from gelu.cli import UserError

@@ -6,7 +6,7 @@
     damaged_or_absent = not shards.is_whole(batch)
     records = shards.read(batch, first_row, n_rows)
 
-A file holds fixed-size records (`gelu.records`), completion by completion, then a CRC-32 of each,
+A file holds fixed-size records (`gelu.artifacts.records`), completion by completion, then a CRC-32 of each,
 and a BLAKE2b of these, the batch's number and the run. So a shard that was cut short, has flipped
 bits, or belongs to another run or batch is noticed.
 """
@@ -26,8 +26,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gelu.artifacts.files import complete_file
+from gelu.artifacts.records import record_type
 from gelu.cli import UserError
-from gelu.records import record_type
 
 DIGEST_BYTES = 32
 BUFFER_BYTES = 1 << 24

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gelu import safe_json
+from gelu.artifacts import safe_json
+from gelu.artifacts.csv_records import Record, csv_records, whole_records
 from gelu.artifacts.csv_safe import undo_csv_safe
 from gelu.artifacts.files import is_there, read_text
 from gelu.artifacts.writers import Artifacts
 from gelu.cli import UserError
-from gelu.csv_records import Record, csv_records, whole_records
 from gelu.model.loading import LARGEST, Geometry
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gelu import safe_json
+from gelu.artifacts import safe_json
 from gelu.cli import UserError
 
 if TYPE_CHECKING:
