@@ -38,7 +38,7 @@ from gelu.cli import (
     run_script,
     sampling_temperature,
 )
-from gelu.dataset_run import (
+from gelu.generation.run import (
     ALL_FORMATS,
     Options,
     Ready,

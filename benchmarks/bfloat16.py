@@ -30,7 +30,7 @@ def main() -> None:
     import numpy as np
 
     from benchmarks.measuring import report, table
-    from gelu.dataset_run import read_inputs
+    from gelu.generation.run import read_inputs
     from gelu.model.loading import load_model
 
     inputs = read_inputs(Path(arguments.input_csv), arguments.model_type)
@@ -70,8 +70,8 @@ def _write(model: Any, prompts: Any) -> list[tuple[list[int], list[int]]]:
     """Return the prompt and the tokens written of every completion."""
     import numpy as np
 
-    from gelu.generation import Row, Settings, generate
-    from gelu.plan import make_plan
+    from gelu.generation.batches import make_plan
+    from gelu.generation.decoding import Row, Settings, generate
 
     plan = make_plan(prompts, BATCH)
     written = np.zeros((len(plan), int(plan.n_new.max())), np.int64)

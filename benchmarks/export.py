@@ -61,11 +61,11 @@ def _line(n_samples: int, formats: str) -> list[str]:
 
 def _export(n_samples: int, formats: list[str]) -> dict[str, Any]:
     from gelu.artifacts import Artifacts, Shards
-    from gelu.dataset import DatasetTable
-    from gelu.export import FORMATS, export_samples
+    from gelu.generation.batches import make_plan
+    from gelu.generation.export import FORMATS, export_samples
+    from gelu.generation.prompts import Prompt
+    from gelu.generation.table import DatasetTable
     from gelu.model.loading import HUB_GEOMETRIES, find_model, load_tokenizer
-    from gelu.plan import make_plan
-    from gelu.prompts import Prompt
 
     geometry = HUB_GEOMETRIES["gpt2"]
     prompts = [

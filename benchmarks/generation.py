@@ -211,7 +211,7 @@ def _mkl_products() -> Any:
 def _torch_multinomial() -> Any:
     import torch
 
-    from gelu import generation
+    from gelu.generation import decoding as generation
 
     def draw(logits: Any, uniforms: Any, temperature: float, top_k: int) -> tuple[Any, Any]:
         probabilities = (logits / temperature).softmax(-1)

@@ -60,9 +60,9 @@ def write_ours(
     model: Any, work: Workload, batch_size: int | None = None, recording: bool = True
 ) -> None:
     """Let this project write it; each step's records are packed and then dropped."""
-    from gelu.generation import Row, Settings, default_batch_size, generate
-    from gelu.plan import make_plan
-    from gelu.prompts import Prompt
+    from gelu.generation.batches import make_plan
+    from gelu.generation.decoding import Row, Settings, default_batch_size, generate
+    from gelu.generation.prompts import Prompt
 
     prompts = [
         Prompt(f"prompt {index}", tuple(ids), work.n_new, work.n_samples)

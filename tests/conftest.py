@@ -16,14 +16,14 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 # it has imported.
 PRELOADED = [
     "tests.helpers",
-    "gelu.dataset_run",
-    "gelu.generation",
-    "gelu.export",
-    "gelu.dataset",
+    "gelu.generation.run",
+    "gelu.generation.decoding",
+    "gelu.generation.export",
+    "gelu.generation.table",
     "gelu.graph_output",
-    "gelu.run_folder",
-    "gelu.plan",
-    "gelu.team",
+    "gelu.generation.run_folder",
+    "gelu.generation.batches",
+    "gelu.generation.process_group",
 ]
 multiprocessing.set_forkserver_preload(PRELOADED)
 

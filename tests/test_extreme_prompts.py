@@ -68,7 +68,7 @@ def test_memory_does_not_grow_over_a_thousand_prompts(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """1,000 prompts x 3 completions: as much after the last batch as after the tenth."""
-    from gelu import dataset_run
+    from gelu.generation import run as dataset_run
 
     resident = []
     make = dataset_run._Job._make_batch

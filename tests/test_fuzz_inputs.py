@@ -35,9 +35,9 @@ from gelu.artifacts import (
 )
 from gelu.artifacts.tables import WHOLE_NUMBERS
 from gelu.cli import UserError, one_line
+from gelu.generation.prompts import parse_prompts
 from gelu.model.loading import Geometry
 from gelu.packed import PackedActivations
-from gelu.prompts import parse_prompts
 from tests.helpers import write_activations
 from tests.mutations import Change, fuzzed, mutations, no_hang
 

@@ -15,7 +15,7 @@ import pytest
 import torch
 
 from gelu.artifacts import read_dataset
-from gelu.sampling import token_uniforms
+from gelu.generation.sampling import token_uniforms
 from tests.helpers import (
     ROOT,
     own_gelu,

@@ -9,12 +9,12 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gelu.generation import Row, Settings, generate
+from gelu.generation.decoding import Row, Settings, generate
+from gelu.generation.host_copy import pack_bits
+from gelu.generation.prompts import Prompt
 from gelu.model.gpt2 import KeyValueCache
 from gelu.model.hooks import GeluRecorder
 from gelu.model.loading import ModelSource, load_model
-from gelu.outbox import pack_bits
-from gelu.prompts import Prompt
 from tests.helpers import (
     ROOT,
     reference_model,

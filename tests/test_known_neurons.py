@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 
 from gelu.artifacts import DATASET, MATRIX, Artifacts, read_activations, read_dataset
-from gelu.dataset_run import Options, Sharing, make_dataset, make_ready, read_inputs
+from gelu.generation.run import Options, Sharing, make_dataset, make_ready, read_inputs
 from gelu.model.loading import Geometry
 from gelu.packed import PackedActivations
 from gelu.statistics.importance import importance_table

@@ -11,8 +11,8 @@ from tokenizers import normalizers
 
 from gelu.artifacts import read_text
 from gelu.cli import UserError
+from gelu.generation.prompts import Prompt, encode_prompts, parse_prompts
 from gelu.model.loading import Geometry
-from gelu.prompts import Prompt, encode_prompts, parse_prompts
 from tests.helpers import byte_tokenizer, user_error
 
 PATH = Path("prompts.csv")

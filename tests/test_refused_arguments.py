@@ -16,8 +16,8 @@ from tokenizers import AddedToken, Tokenizer, normalizers
 import predict_activations
 from gelu import cli
 from gelu.cli import UserError
+from gelu.generation.sampling import draw_tokens
 from gelu.model.loading import QUICK_TEXT, Geometry, encode_text
-from gelu.sampling import draw_tokens
 from tests.helpers import END_OF_TEXT, ROOT, run_here, run_script_here, save_gpt2, write_prompts
 
 SCRIPTS = sorted(path.name for path in ROOT.glob("*.py"))

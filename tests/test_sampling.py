@@ -6,7 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gelu.sampling import draw_tokens, token_uniforms
+from gelu.generation.sampling import draw_tokens, token_uniforms
 
 
 def draw(

@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 import torch
 
-from gelu.team import device_of_rank
+from gelu.generation.process_group import device_of_rank
 from tests.helpers import ROOT
 
 TWO_RANKS = """
 from pathlib import Path
 from gelu.cli import UserError
-from gelu.team import joined_team
+from gelu.generation.process_group import joined_team
 
 def failing():
     raise FileNotFoundError(2, "No such file", "a.csv")

@@ -7,9 +7,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from gelu.generation.batches import Plan
+from gelu.generation.prompts import Prompt
 from gelu.model.loading import decode_token
-from gelu.plan import Plan
-from gelu.prompts import Prompt
 
 
 class DatasetTable:

@@ -35,12 +35,12 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from gelu.artifacts import Artifacts, Shards
+    from gelu.generation.batches import Plan
+    from gelu.generation.process_group import Team
+    from gelu.generation.prompts import Prompt
+    from gelu.generation.run_folder import RunFolder
     from gelu.model.gpt2 import GPT2
     from gelu.model.loading import Geometry, ModelSource
-    from gelu.plan import Plan
-    from gelu.prompts import Prompt
-    from gelu.run_folder import RunFolder
-    from gelu.team import Team
 
 # Named in every folder, whichever script made it: this one makes the same folder by itself.
 SCRIPT = "generate_activation_dataset.py"
@@ -111,8 +111,8 @@ class Ready:
     @cached_property
     def model(self) -> "GPT2":
         """The model on its device."""
+        from gelu.generation.process_group import device_of_rank
         from gelu.model.loading import load_model
-        from gelu.team import device_of_rank
 
         return load_model(self.inputs.source, device_of_rank(self.device), self.dtype)
 
@@ -171,8 +171,8 @@ def add_dataset_arguments(parser: argparse.ArgumentParser, edges: str) -> None:
 def read_inputs(input_csv: Path, model_type: str) -> Inputs:
     """Read the prompts and encode them for the model. Raises `UserError` for what is wrong."""
     from gelu.artifacts import read_text
+    from gelu.generation.prompts import encode_prompts, parse_prompts
     from gelu.model.loading import find_model, load_tokenizer, read_geometry
-    from gelu.prompts import encode_prompts, parse_prompts
 
     rows = parse_prompts(read_text(existing_file(input_csv, "--input_csv")), input_csv)
     source = find_model(model_type)
@@ -204,7 +204,7 @@ def make_dataset(
     label: of the progress bar. Returns a sentence where there was nothing to do, or where others
     have to go on.
     """
-    from gelu.team import joined_team
+    from gelu.generation.process_group import joined_team
 
     options = _settled(files, ready, options, sharing)
     with joined_team() as team, ExitStack() as stack:
@@ -233,8 +233,8 @@ def _settled(files: "Artifacts", ready: Ready, options: Options, sharing: Sharin
 
     A run's batches must be of one size, wherever its parts run.
     """
-    from gelu.generation import default_batch_size
-    from gelu.run_folder import begun_run
+    from gelu.generation.decoding import default_batch_size
+    from gelu.generation.run_folder import begun_run
 
     begun = None if sharing.overwrite else begun_run(files)
     before = {} if begun is None else begun.get("arguments", {})
@@ -262,14 +262,14 @@ class _Job:
 
     @cached_property
     def plan(self) -> "Plan":
-        from gelu.plan import make_plan
+        from gelu.generation.batches import make_plan
 
         assert self.options.batch_size is not None
         return make_plan(self.ready.inputs.prompts, self.options.batch_size)
 
     @cached_property
     def folder(self) -> "RunFolder":
-        from gelu.run_folder import RunFolder
+        from gelu.generation.run_folder import RunFolder
 
         return RunFolder(self.files, _describe_run(self.ready, self.options))
 
@@ -338,7 +338,7 @@ class _Job:
 
     def _make_batch(self, batch: int, progress: Any) -> None:
         from gelu.artifacts import DiskFullError
-        from gelu.generation import NotFiniteError, Row, Settings, generate
+        from gelu.generation.decoding import NotFiniteError, Row, Settings, generate
 
         plan, prompts, options = self.plan, self.ready.inputs.prompts, self.options
         completions = plan.completions(batch)
@@ -385,14 +385,14 @@ class _Job:
 
     def _endings(self) -> list[str]:
         from gelu.artifacts import ATTRIBUTES, EDGES, FREQUENCY
-        from gelu.export import FORMATS
+        from gelu.generation.export import FORMATS
 
         edges = [] if self.options.edges == "none" else [EDGES]
         return [*(FORMATS[name] for name in self.options.formats), FREQUENCY, ATTRIBUTES, *edges]
 
     def _export(self) -> Made:
-        from gelu.dataset import DatasetTable
-        from gelu.export import export_samples
+        from gelu.generation.export import export_samples
+        from gelu.generation.table import DatasetTable
 
         inputs, files = self.ready.inputs, self.files
         table = DatasetTable(inputs.prompts, self.plan, inputs.tokenizer)

@@ -18,12 +18,12 @@ import torch
 from numpy.typing import NDArray
 
 from gelu.artifacts.records import record_type
+from gelu.generation.host_copy import Outbox
+from gelu.generation.prompts import Prompt
+from gelu.generation.sampling import draw_tokens, token_uniforms
 from gelu.model.gpt2 import GPT2, KeyValueCache
 from gelu.model.hooks import GeluRecorder
 from gelu.model.loading import Geometry
-from gelu.outbox import Outbox
-from gelu.prompts import Prompt
-from gelu.sampling import draw_tokens, token_uniforms
 
 # Tokens of prompts read at once: more would be no faster and take more memory.
 TOKENS_AT_ONCE = 4096

@@ -15,7 +15,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from gelu.prompts import Prompt
+from gelu.generation.prompts import Prompt
 
 
 @dataclass(frozen=True)

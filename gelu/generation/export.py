@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gelu.artifacts import DATASET, JSON, MATRIX, PICKLE, Artifacts, Shards
-from gelu.dataset import DatasetTable
+from gelu.generation.batches import Plan
+from gelu.generation.table import DatasetTable
 from gelu.model.loading import Geometry
 from gelu.packed import PackedActivations, rows_in_block
-from gelu.plan import Plan
 from gelu.progress import progress_bar
 
 # The names of `--formats`, each with its file.
