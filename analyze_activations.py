@@ -61,7 +61,7 @@ if TYPE_CHECKING:
     from gelu.analysis import Analysis, Settings
     from gelu.artifacts import Artifacts
     from gelu.model.loading import ModelSource
-    from gelu.statistics.samples import Samples
+    from gelu.samples.arrays import Samples
 
 PACKAGES = ("matplotlib", "numpy", "pandas", "scikit-learn", "scipy", "seaborn")
 
@@ -186,8 +186,8 @@ def _read_samples(
     table_path: Path, activation_path: Path, source: "ModelSource", options: Options
 ) -> "Samples":
     """Return the samples that both files have; raises `UserError` where they do not fit."""
-    from gelu.folder_samples import read_run_samples
-    from gelu.statistics.samples import arrange
+    from gelu.samples.arrays import arrange
+    from gelu.samples.reading import read_run_samples
 
     run = read_run_samples(table_path, activation_path, source)
     n_samples = len(run.matched.table)

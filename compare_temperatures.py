@@ -142,7 +142,7 @@ def _one_temperature(
 ) -> "pd.DataFrame":
     """Write one temperature's dataset; return its rows of the study."""
     from gelu.artifacts import DATASET, MATRIX, Artifacts
-    from gelu.folder_samples import read_run_samples
+    from gelu.samples.reading import read_run_samples
     from gelu.statistics.temperature import NEEDED_COLUMNS, temperature_rows
 
     files = Artifacts(folder, ready.inputs.source.name, options.csv_safe)

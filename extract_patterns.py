@@ -104,9 +104,9 @@ def extract_patterns(
 ) -> None:
     """Find the patterns of one dataset folder and write tables, document, picture and page."""
     from gelu.artifacts import PATTERNS_FILES, output_files, run_files
-    from gelu.folder_samples import read_folder
     from gelu.pattern_analysis import extract, n_steps, require_prompts
     from gelu.progress import progress_bar
+    from gelu.samples.reading import read_folder
 
     read = read_folder(dataset_dir, model_type)
     require_prompts(read.groups)

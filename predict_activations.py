@@ -59,9 +59,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from gelu.artifacts import Artifacts
-    from gelu.folder_samples import FolderSamples
     from gelu.learning.activation_study import Predictor, Settings, Study
-    from gelu.statistics.samples import Samples
+    from gelu.samples.arrays import Samples
+    from gelu.samples.reading import FolderSamples
 
 PACKAGES = ("matplotlib", "numpy", "pandas", "scipy", "torch")
 TOKEN_WIDTH = 64
@@ -124,8 +124,8 @@ def run(arguments: Namespace) -> None:
         output_files,
         run_files,
     )
-    from gelu.folder_samples import check_weights
     from gelu.model.loading import find_model
+    from gelu.samples.reading import check_weights
 
     source = find_model(arguments.model_type)
     token_ids = None if arguments.predict is None else encode(source, arguments.predict)
@@ -164,9 +164,9 @@ def settings_of(arguments: Namespace) -> "Settings":
 
 def read_inputs(arguments: Namespace) -> "tuple[FolderSamples, Any]":
     """Return the dataset and the last `--history` tokens before each sample."""
-    from gelu.folder_samples import read_folder
-    from gelu.splits import split_parts
-    from gelu.token_history import NEEDED_COLUMNS, prompt_encoder, token_history
+    from gelu.samples.reading import read_folder
+    from gelu.samples.splits import split_parts
+    from gelu.samples.token_history import NEEDED_COLUMNS, prompt_encoder, token_history
 
     read = read_folder(arguments.dataset_dir, arguments.model_type, NEEDED_COLUMNS)
     require_history(arguments.history, read.samples)

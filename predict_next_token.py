@@ -61,8 +61,8 @@ from gelu.provenance import package_versions
 
 if TYPE_CHECKING:
     from gelu.artifacts import Artifacts
-    from gelu.folder_samples import FolderSamples
     from gelu.learning.token_study import Inside, Settings, TokenStudy
+    from gelu.samples.reading import FolderSamples
 
 PACKAGES = ("matplotlib", "numpy", "pandas", "scipy", "torch")
 
@@ -103,9 +103,9 @@ def main() -> None:
 def run(arguments: Namespace) -> None:
     """Study one dataset and write every file."""
     from gelu.artifacts import NEXT_TOKEN_FILES, output_files, run_files
-    from gelu.folder_samples import read_folder
-    from gelu.splits import split_parts
-    from gelu.token_history import NEEDED_COLUMNS, prompt_encoder, token_history
+    from gelu.samples.reading import read_folder
+    from gelu.samples.splits import split_parts
+    from gelu.samples.token_history import NEEDED_COLUMNS, prompt_encoder, token_history
 
     read = read_folder(arguments.dataset_dir, arguments.model_type, NEEDED_COLUMNS)
     # Too few prompts are refused before anything slow is imported.
@@ -161,9 +161,9 @@ def look_inside(
 ) -> "Inside | None":
     """Return what the model itself gives, None where it is not at hand; that is noted."""
     from gelu.artifacts import require_ranges
-    from gelu.folder_samples import check_weights
     from gelu.learning.token_study import Inside
     from gelu.model.loading import load_model, pick_device
+    from gelu.samples.reading import check_weights
 
     try:
         model = load_model(read.source, pick_device(device))
@@ -202,7 +202,7 @@ def ranks_of(model: Any, read: "FolderSamples", encode: Callable[[str], Any], ro
 
     from gelu.learning.ceiling import Written, model_ranks
     from gelu.learning.tokens import UNKNOWN_RANK
-    from gelu.token_history import known_tokens, note
+    from gelu.samples.token_history import known_tokens, note
 
     outputs = read.samples.table["output_id"].to_numpy()
     chosen = np.unique(read.samples.completions.of_samples()[rows])

@@ -152,7 +152,7 @@ def _read_activity(
     """
     from gelu.artifacts import read_samples_or_trace
     from gelu.plots.graph import GraphView
-    from gelu.sample_ids import describe_samples
+    from gelu.samples.sample_ids import describe_samples
     from gelu.subgraph import activity_entropy, activity_surprisal
 
     sample_ids, activations = read_samples_or_trace(path, geometry.n_neurons)
@@ -186,7 +186,13 @@ def _check_run(
 ) -> None:
     """Refuse samples that are not those of the files beside the graph, or beside themselves."""
     from gelu.artifacts import read_dataset
-    from gelu.matching import check_counts, check_stated, check_table, check_totals, match_samples
+    from gelu.samples.matching import (
+        check_counts,
+        check_stated,
+        check_table,
+        check_totals,
+        match_samples,
+    )
 
     check_stated(stated)
     check_totals(sample_ids, activations.counts(), stated, path)

@@ -94,9 +94,9 @@ def draw_samples(
         require_model_file,
         run_files,
     )
-    from gelu.matching import check_counts, check_stated, check_table, check_totals
     from gelu.model.loading import find_model
-    from gelu.sample_ids import parse_sample_ids, select_sample_ids
+    from gelu.samples.matching import check_counts, check_stated, check_table, check_totals
+    from gelu.samples.sample_ids import parse_sample_ids, select_sample_ids
 
     ranges = parse_sample_ids(sample_ids)
     folder = existing_directory(dataset_dir, "--dataset_dir")
@@ -130,8 +130,8 @@ def picture_ending(sample_id: int, vis_mode: str) -> str:
 
 def _sample_texts(path: Path, table: "pd.DataFrame", chosen: list[int]) -> "list[SampleText]":
     """Return what the dataset says about each chosen sample."""
-    from gelu.completions import completions_so_far
     from gelu.plots.samples import SampleText
+    from gelu.samples.grouping import completions_so_far
 
     if "input_text" not in table.columns:
         raise UserError(f"{path}: the column input_text is missing")

@@ -9,7 +9,7 @@ long prompts have larger losses; differences of two predictors; shares of tokens
 far from 1 and near it; the share of a pattern's cells beyond tokens, of which many prompts have
 none. Each method makes its interval from the same draws. A cell is the share of the runs in which
 the interval holds the truth, in per cent, and in brackets its median width, that of `interval` in
-gelu/splits.py, which the studies use, being 1. The methods beside it:
+gelu/samples/splits.py, which the studies use, being 1. The methods beside it:
 
 percentile    Efron's bootstrap over prompts, percentiles of the resampled ratios
 BCa           the same, bias-corrected and accelerated (Efron 1987)
@@ -33,13 +33,13 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 if TYPE_CHECKING:
-    from gelu.splits import Scale
+    from gelu.samples.splits import Scale
 
 PROMPTS = (3, 5, 7, 13, 30, 128)
 COLUMNS = 20  # runs whose prompts have the same sizes
 RESAMPLED = 1000
 TAILS = (0.025, 0.975)
-OURS = "gelu.splits"
+OURS = "gelu.samples.splits"
 
 Floats = NDArray[np.float64]
 Ends = tuple[Floats, Floats]
@@ -208,7 +208,7 @@ def all_ends(
     above: Floats, below: Floats, scale: "Scale", rng: np.random.Generator
 ) -> Iterator[tuple[str, Ends]]:
     """Yield (method, its intervals' ends (runs,)), each within what the quantity can be."""
-    from gelu.splits import interval
+    from gelu.samples.splits import interval
 
     drawn = Resampled.of(above, below, rng)
     ends = {

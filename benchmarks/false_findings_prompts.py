@@ -54,7 +54,7 @@ def main() -> None:
 def _print_dealt(dataset_dir: str, model: str, n_sets: int) -> None:
     import numpy as np
 
-    from gelu.folder_samples import read_folder
+    from gelu.samples.reading import read_folder
     from gelu.statistics.consistent_neurons import consistent_neurons
 
     samples = read_folder(dataset_dir, model).samples
@@ -67,7 +67,7 @@ def _print_dealt(dataset_dir: str, model: str, n_sets: int) -> None:
 
 def _dealt(samples: Any, rng: Any) -> Any:
     """Return the samples with every completion under the prompt and number of another one."""
-    from gelu.statistics.samples import arrange
+    from gelu.samples.arrays import arrange
 
     completions, table = samples.completions, samples.table.copy()
     order = rng.permutation(len(completions.lengths))

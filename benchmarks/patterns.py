@@ -185,8 +185,8 @@ def _likeness(groups: Sequence[Any], others: Sequence[Any]) -> float:
 def compare_on_dataset(dataset_dir: str, model_type: str) -> None:
     """Report each method's stability between the halves of a dataset's prompts, and its time."""
     from benchmarks.measuring import report, table
-    from gelu.folder_samples import read_folder
-    from gelu.splits import split_prompts
+    from gelu.samples.reading import read_folder
+    from gelu.samples.splits import split_prompts
     from gelu.statistics.patterns import eligible_neurons
 
     read = read_folder(dataset_dir, model_type)

@@ -14,7 +14,7 @@ import pandas as pd
 
 from gelu.model.loading import Geometry
 from gelu.packed import PackedActivations
-from gelu.statistics.samples import Samples, arrange
+from gelu.samples.arrays import Samples, arrange
 
 LETTERS, PROMPT_LENGTH = 8, 6
 BACK = (1, 2, 3, 5)

@@ -123,10 +123,10 @@ def _next_token(model: str, dataset: Path, seed: int) -> list[str]:
 
 def _scikit_learn(model: str, dataset: Path, seed: int) -> float:
     """Return the bits of the plain regression on the last layer's neurons."""
-    from gelu.folder_samples import read_folder
     from gelu.learning.tokens import Classes
     from gelu.model.loading import read_geometry
-    from gelu.splits import split_parts
+    from gelu.samples.reading import read_folder
+    from gelu.samples.splits import split_parts
 
     read = read_folder(str(dataset), model)
     samples, parts = read.samples, split_parts(read.groups, 0.2, seed)

@@ -20,7 +20,7 @@ import pandas as pd
 from benchmarks.prompt_worlds import Shape
 from gelu.model.loading import Geometry
 from gelu.packed import PackedActivations
-from gelu.statistics.samples import Samples, arrange
+from gelu.samples.arrays import Samples, arrange
 
 LETTERS = 20
 LEAST_LENGTH, MOST_LENGTH = 6, 12  # of a prompt, in tokens

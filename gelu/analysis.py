@@ -7,11 +7,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from gelu.samples.arrays import Samples
 from gelu.statistics.clusters import Clusters, cluster_samples
 from gelu.statistics.importance import importance_table, layer_table
 from gelu.statistics.position_specific import PositionTests, position_specific_neurons
 from gelu.statistics.prompt_comparison import PromptComparison, compare_prompts
-from gelu.statistics.samples import Samples
 from gelu.statistics.token_specific import TokenTests, token_specific_neurons
 from gelu.statistics.tokens_across_prompts import AcrossPrompts, tokens_across_prompts
 from gelu.threads import one_thread

@@ -17,9 +17,9 @@ from gelu.plots.positions import position_heatmap_figure
 from gelu.plots.similarities import similarities_figure
 from gelu.plots.tokens import token_specific_figure
 from gelu.report import NotDrawn, Picture, Section, Table, report_html
+from gelu.samples.arrays import Samples
 from gelu.statistics.consistent_neurons import Consistency
 from gelu.statistics.position_specific import PositionTests
-from gelu.statistics.samples import Samples
 from gelu.statistics.token_specific import TokenTests
 
 ROWS_SHOWN = 15

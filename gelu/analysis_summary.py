@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from gelu.analysis import Analysis, Settings
-from gelu.statistics.samples import Samples
+from gelu.samples.arrays import Samples
 
 TOP = 10
 TOKEN_TEST = (

@@ -16,7 +16,7 @@ from gelu.pattern_report import CAPTION as PATTERNS_CAPTION
 from gelu.pattern_report import TITLE as PATTERNS_TITLE
 from gelu.pattern_report import patterns_section
 from gelu.report import Picture, Prepared, Section, Table, report_html
-from gelu.splits import coverage_note
+from gelu.samples.splits import coverage_note
 
 PREDICTORS = {
     "base_rate": "base rate",

@@ -9,7 +9,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from gelu.cli import UserError
-from gelu.splits import coverage_note
+from gelu.samples.arrays import Samples
+from gelu.samples.splits import coverage_note
 from gelu.statistics.pattern_meaning import (
     ROLES,
     Meaning,
@@ -27,7 +28,6 @@ from gelu.statistics.pattern_tests import (
     study_patterns,
 )
 from gelu.statistics.patterns import LEAST_ACTIVE, MOST_ACTIVE
-from gelu.statistics.samples import Samples
 
 HALVES = ("first half", "second half", "both halves")
 MOST_LISTED = 10  # tokens of a role, prompts

@@ -11,7 +11,7 @@ from typing import Any
 from gelu.html import Html, as_text, element
 from gelu.plots.text import show_spaces
 from gelu.report import NotDrawn, Picture, Prepared, bullets, code, picture_html, report_html
-from gelu.splits import ENOUGH_PROMPTS
+from gelu.samples.splits import ENOUGH_PROMPTS
 
 TITLE = "Neurons that fire together"
 CAPTION = (

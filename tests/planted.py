@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 
 from gelu.model.loading import Geometry
 from gelu.packed import PackedActivations
-from gelu.statistics.samples import Samples, arrange
+from gelu.samples.arrays import Samples, arrange
 
 N_TOKENS, LENGTH = 8, 20
 

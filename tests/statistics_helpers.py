@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from gelu.model.loading import Geometry
 from gelu.packed import PackedActivations
-from gelu.statistics.completions import Completions
-from gelu.statistics.samples import Samples, arrange
+from gelu.samples.arrays import Samples, arrange
+from gelu.samples.completions import Completions
 
 BEFORE = 3  # tokens of every prompt, so a completion's first token stands at this position
 

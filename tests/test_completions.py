@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from gelu.cli import UserError
-from gelu.completions import GAP, completions_so_far
+from gelu.samples.grouping import GAP, completions_so_far
 
 
 def table(**columns: object) -> pd.DataFrame:

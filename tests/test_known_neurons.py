@@ -16,10 +16,10 @@ from gelu.artifacts import DATASET, MATRIX, Artifacts, read_activations, read_da
 from gelu.generation.run import Options, Sharing, make_dataset, make_ready, read_inputs
 from gelu.model.loading import Geometry
 from gelu.packed import PackedActivations
+from gelu.samples.arrays import Samples, arrange
 from gelu.statistics.importance import importance_table
 from gelu.statistics.position_specific import position_specific_neurons
 from gelu.statistics.prompt_comparison import compare_prompts
-from gelu.statistics.samples import Samples, arrange
 from gelu.statistics.token_specific import token_specific_neurons
 from tests.hand_set import (
     NextToken,

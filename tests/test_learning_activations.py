@@ -18,8 +18,8 @@ from gelu.learning.activation_study import (
     verdict,
 )
 from gelu.learning.network import log_loss_gradient
-from gelu.statistics.samples import Samples
-from gelu.token_history import token_history
+from gelu.samples.arrays import Samples
+from gelu.samples.token_history import token_history
 from tests.helpers import CountedBars
 from tests.planted import LENGTH, N_TOKENS, binary_entropy, planted_samples, planted_tokens
 

@@ -20,8 +20,8 @@ from gelu.learning.backoff import Contexts, backed_off
 from gelu.learning.mixture import fit_weights
 from gelu.learning.prediction import Strengths, mixture_rows
 from gelu.packed import PackedActivations
-from gelu.statistics.samples import Samples
-from gelu.token_history import token_history
+from gelu.samples.arrays import Samples
+from gelu.samples.token_history import token_history
 from tests.planted import LENGTH, planted_samples
 from tests.test_learning_activations import no_bars
 

@@ -43,8 +43,8 @@ from gelu.learning.tokens import Before, Classes, TokenModel, score_distribution
 from gelu.model.gpt2 import GPT2
 from gelu.model.loading import find_model, load_model
 from gelu.packed import PackedActivations
-from gelu.statistics.samples import Samples
-from gelu.token_history import token_history
+from gelu.samples.arrays import Samples
+from gelu.samples.token_history import token_history
 from tests.helpers import CountedBars
 from tests.planted import N_TOKENS, next_token_entropy, planted_samples, planted_tokens
 

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gelu.cli import UserError
-from gelu.matching import check_counts, match_samples
 from gelu.model.loading import Geometry
 from gelu.packed import PackedActivations
+from gelu.samples.matching import check_counts, match_samples
 
 GEOMETRY = Geometry(2, 4, 5, 64)
 FILE = Path("m_activations.npz")

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gelu.cli import UserError
-from gelu.sample_ids import describe_samples, parse_sample_ids, select_sample_ids
+from gelu.samples.sample_ids import describe_samples, parse_sample_ids, select_sample_ids
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import scipy.stats
 
 from benchmarks.coverage import designs
 from gelu.cli import UserError
-from gelu.splits import (
+from gelu.samples.splits import (
     Scale,
     coverage_note,
     interval,

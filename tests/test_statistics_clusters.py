@@ -9,8 +9,8 @@ from sklearn.decomposition import PCA
 from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score, silhouette_score
 
 from gelu.packed import PackedActivations
+from gelu.samples.arrays import Samples
 from gelu.statistics.clusters import Clusters, cluster_samples, principal_components
-from gelu.statistics.samples import Samples
 from tests.statistics_helpers import contract_columns, samples_of
 
 MODULE = "gelu.statistics.clusters"

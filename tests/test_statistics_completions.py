@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gelu.cli import UserError
-from gelu.statistics.completions import (
+from gelu.samples.completions import (
     Completions,
     Pairs,
     Persistence,

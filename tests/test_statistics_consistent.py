@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from benchmarks.prompt_worlds import WITHOUT_EFFECT, WORLDS, Shape
+from gelu.samples.arrays import Samples
 from gelu.statistics.attainable import completions_needed, fewest_together, partitions
 from gelu.statistics.consistent_neurons import consistent_neurons
 from gelu.statistics.deals import deal_p_values, levels, n_levels
-from gelu.statistics.samples import Samples
 from tests.statistics_helpers import arranged, contract_columns, samples_of, table_of
 
 MODULE = "gelu.statistics.consistent_neurons"

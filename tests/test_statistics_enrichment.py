@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 from sklearn.metrics import matthews_corrcoef, precision_score, recall_score
 
 from gelu.packed import PackedActivations
+from gelu.samples.arrays import Samples
+from gelu.samples.completions import Completions, measure
 from gelu.statistics.attainable import attainable_tests
-from gelu.statistics.completions import Completions, measure
 from gelu.statistics.enrichment import (
     Found,
     Labels,
@@ -31,7 +32,6 @@ from gelu.statistics.enrichment import (
 from gelu.statistics.fisher import fisher_p_value
 from gelu.statistics.multiple_testing import benjamini_hochberg
 from gelu.statistics.prompt_blocks import PromptBlocks
-from gelu.statistics.samples import Samples
 from gelu.statistics.token_specific import effect_sizes, find_enriched, token_specific_neurons
 from tests.statistics_helpers import (
     arranged,

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from gelu.statistics.completions import Completions
+from gelu.samples.arrays import Samples
+from gelu.samples.completions import Completions
 from gelu.statistics.importance import importance_table
 from gelu.statistics.multiple_testing import typical_p_value
 from gelu.statistics.position_specific import (
@@ -19,7 +20,6 @@ from gelu.statistics.position_specific import (
     position_specific_neurons,
     ranges_to_test,
 )
-from gelu.statistics.samples import Samples
 from gelu.statistics.shift_bound import shift_bound
 from tests.statistics_helpers import (
     BEFORE,

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from sklearn.metrics import jaccard_score
 
 from gelu.packed import PackedActivations
+from gelu.samples.arrays import Samples
 from gelu.statistics.prompt_comparison import compare_prompts, permutation_test
-from gelu.statistics.samples import Samples
 from gelu.statistics.similarity import completion_sets, pairwise_overlap
 from gelu.statistics.tokens_across_prompts import tokens_across_prompts
 from tests.statistics_helpers import arranged, contract_columns, samples_of, table_of

@@ -10,16 +10,14 @@ import pytest
 
 import predict_next_token
 from gelu.cli import UserError
-from gelu.completions import GAP, completions_so_far
-from gelu.folder_samples import FolderSamples, read_folder
 from gelu.learning.network import UNSEEN, TokenCodes
 from gelu.learning.tokens import UNKNOWN_RANK
 from gelu.model.loading import Geometry, find_model, load_model
 from gelu.packed import PackedActivations
-from gelu.statistics.pattern_meaning import context_of, labels_in_role
-from gelu.statistics.prompt_comparison import compare_prompts
-from gelu.statistics.samples import Samples, arrange
-from gelu.token_history import (
+from gelu.samples.arrays import Samples, arrange
+from gelu.samples.grouping import GAP, completions_so_far
+from gelu.samples.reading import FolderSamples, read_folder
+from gelu.samples.token_history import (
     NO_TOKEN,
     UNKNOWN_TOKEN,
     known_tokens,
@@ -27,6 +25,8 @@ from gelu.token_history import (
     prompt_encoder,
     token_history,
 )
+from gelu.statistics.pattern_meaning import context_of, labels_in_role
+from gelu.statistics.prompt_comparison import compare_prompts
 from tests.helpers import run_script_here
 
 MODEL, LENGTH = "gpt2-demo", 12

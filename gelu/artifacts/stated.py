@@ -5,7 +5,7 @@
     stated.frequencies, stated.runs         # each with the path that states it
 
 Files that contradict themselves, or of which two state different neurons, are refused here;
-`gelu.matching` compares them with samples.
+`gelu.samples.matching` compares them with samples.
 """
 
 from collections.abc import Iterable, Mapping

@@ -46,9 +46,9 @@ from gelu.learning.prediction import (
 )
 from gelu.model.loading import Geometry
 from gelu.packed import PackedActivations
-from gelu.splits import Parts, coverage_note, split_parts
-from gelu.statistics.samples import Samples
-from gelu.token_history import NO_TOKEN, UNKNOWN_TOKEN
+from gelu.samples.arrays import Samples
+from gelu.samples.splits import Parts, coverage_note, split_parts
+from gelu.samples.token_history import NO_TOKEN, UNKNOWN_TOKEN
 
 SHOWN: dict[str, Shown] = {
     "learned": "all",
@@ -251,7 +251,7 @@ def study_activations(
 ) -> Study:
     """Learn all predictors on the training prompts and measure them on the held-out ones.
 
-    groups: (n,), of `gelu.splits.prompt_groups`; history: (n, settings.history).
+    groups: (n,), of `gelu.samples.splits.prompt_groups`; history: (n, settings.history).
     """
     geometry, activations = samples.geometry, samples.activations
     parts = split_parts(groups, settings.held_out, settings.seed)

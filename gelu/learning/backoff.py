@@ -14,7 +14,7 @@ import numpy as np
 import scipy.sparse
 from numpy.typing import NDArray
 
-from gelu.token_history import number_contexts
+from gelu.samples.token_history import number_contexts
 
 GRID = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
 
@@ -31,7 +31,7 @@ class Contexts:
 
     @classmethod
     def of(cls, history: NDArray[np.int64]) -> "Contexts":
-        """Number the contexts of a `gelu.token_history.token_history`, two columns or more."""
+        """Number the contexts of a `gelu.samples.token_history.token_history`, two columns or more."""
         return cls(*number_contexts(history))
 
 

@@ -24,7 +24,7 @@ from torch.nn import functional
 
 from gelu.learning.scores import BITS, logit
 from gelu.packed import PackedActivations
-from gelu.token_history import NO_TOKEN
+from gelu.samples.token_history import NO_TOKEN
 
 Shown = Literal["all", "token", "position"]
 ABSENT, UNSEEN, HIDDEN, FIRST_TOKEN = 0, 1, 2, 3

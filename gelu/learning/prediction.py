@@ -31,7 +31,7 @@ from gelu.learning.scores import (
 )
 from gelu.model.loading import Geometry
 from gelu.packed import PackedActivations
-from gelu.splits import Parts, interval
+from gelu.samples.splits import Parts, interval
 
 BASELINES = ("base_rate", "token", "two_tokens")
 LEARNED = ("learned", "learned_token_only", "learned_position_only")

@@ -39,8 +39,8 @@ from gelu.learning.tokens import (
 )
 from gelu.model.loading import Geometry
 from gelu.packed import PackedActivations
-from gelu.splits import Parts, Scale, coverage_note, interval, split_parts, sums_by_group
-from gelu.statistics.samples import Samples
+from gelu.samples.arrays import Samples
+from gelu.samples.splits import Parts, Scale, coverage_note, interval, split_parts, sums_by_group
 
 BEST_K = (10, 30, 100, 300, 1000, 3000, 10000)
 MEASURES = ("cross_entropy_bits", "top1", "top5")
@@ -245,7 +245,7 @@ def study_next_token(
 ) -> TokenStudy:
     """Fit all readouts on the training prompts and test them on the held-out ones.
 
-    groups: (n,), of `gelu.splits.prompt_groups`; history: (n, 2 or more); vocabulary: how many
+    groups: (n,), of `gelu.samples.splits.prompt_groups`; history: (n, 2 or more); vocabulary: how many
     tokens there are, those seen in any case; inside: None without the model.
     """
     parts = split_parts(groups, settings.held_out, settings.seed)

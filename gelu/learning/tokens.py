@@ -14,7 +14,7 @@ import numpy as np
 import scipy.sparse
 from numpy.typing import NDArray
 
-from gelu.token_history import number_contexts
+from gelu.samples.token_history import number_contexts
 
 BITS = 1 / np.log(2)
 GRID = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0)

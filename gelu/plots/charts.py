@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from gelu.plots.figures import FAINT_INK, INK, draw_line, new_figure, points
 from gelu.plots.text import LINE_HEIGHT, drawable, fit_lines, font_families, shorten
-from gelu.splits import ENOUGH_PROMPTS
+from gelu.samples.splits import ENOUGH_PROMPTS
 
 WIDTH, MARGIN = 1600, 50
 TITLE, SUBTITLE, HEADING, TEXT = 30, 18, 20, 16  # heights of text in pixels

@@ -21,7 +21,7 @@ from gelu.plots.charts import (
 )
 from gelu.plots.figures import FAINT_INK, INK, draw_line, points
 from gelu.plots.text import drawable, shorten, show_spaces, text_width
-from gelu.splits import ENOUGH_PROMPTS
+from gelu.samples.splits import ENOUGH_PROMPTS
 
 MOST_PATTERNS, CONTEXTS_EACH, TOKENS_EACH = 15, 3, 2
 LEAST_LIFT = 1.5  # of positions worth naming

@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from gelu.packed import PackedActivations
-from gelu.statistics.samples import Samples
+from gelu.samples.arrays import Samples
 from gelu.threads import one_thread
 
 COMPONENTS = 50

@@ -25,11 +25,11 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
+from gelu.samples.arrays import Samples
 from gelu.statistics.attainable import completions_needed, fewest_together
 from gelu.statistics.deals import deal_p_values, levels, n_levels
 from gelu.statistics.enrichment import one_hot
 from gelu.statistics.multiple_testing import benjamini_hochberg
-from gelu.statistics.samples import Samples
 
 WHAT = "neurons consistent within a prompt"
 # More completions of a prompt than these change no verdict and cost the cube of their number.

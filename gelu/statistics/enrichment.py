@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from scipy import special
 
 from gelu.packed import PackedActivations
-from gelu.statistics.completions import (
+from gelu.samples.completions import (
     Completions,
     Marks,
     Pairs,

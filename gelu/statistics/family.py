@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
+from gelu.samples.completions import Completions
 from gelu.statistics.attainable import attainable_tests
-from gelu.statistics.completions import Completions
 from gelu.statistics.enrichment import Found, Labels, allowing_for_dependence
 from gelu.statistics.fisher import fisher_p_value, least_fisher_p_value
 

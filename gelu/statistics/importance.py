@@ -7,9 +7,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from gelu.model.loading import Geometry
+from gelu.samples.arrays import ROLES, Samples
 from gelu.statistics.enrichment import one_hot
 from gelu.statistics.information import expected_mutual_information, mutual_information
-from gelu.statistics.samples import ROLES, Samples
 from gelu.subgraph import activity_entropy
 
 PROMPT_SHUFFLES = 32

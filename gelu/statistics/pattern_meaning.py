@@ -13,13 +13,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from gelu.completions import written_text
 from gelu.model.loading import Geometry
 from gelu.packed import PackedActivations
+from gelu.samples.arrays import Samples, TokenLabels
+from gelu.samples.grouping import written_text
 from gelu.statistics.enrichment import Labels, enriched, fisher_found, one_hot
 from gelu.statistics.multiple_testing import benjamini_hochberg
 from gelu.statistics.position_specific import position_specific_neurons
-from gelu.statistics.samples import Samples, TokenLabels
 
 ROLES = ("context", "previous", "output")
 TOKEN_COLUMNS = (

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from scipy import special
 
 from gelu.packed import PackedActivations
-from gelu.splits import interval, split_prompts, sums_by_group
+from gelu.samples.splits import interval, split_prompts, sums_by_group
 from gelu.statistics.multiple_testing import benjamini_hochberg
 from gelu.statistics.pattern_null import ByToken, Explained, explained
 from gelu.statistics.patterns import Pattern, eligible_neurons, find_patterns, jaccard

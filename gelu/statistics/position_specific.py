@@ -23,8 +23,9 @@ import pandas as pd
 import scipy.sparse
 from numpy.typing import NDArray
 
+from gelu.samples.arrays import Samples
+from gelu.samples.completions import Completions
 from gelu.statistics.attainable import fewest_together
-from gelu.statistics.completions import Completions
 from gelu.statistics.enrichment import (
     Found,
     Labels,
@@ -35,7 +36,6 @@ from gelu.statistics.enrichment import (
 )
 from gelu.statistics.fisher import fisher_p_value
 from gelu.statistics.multiple_testing import benjamini_hochberg, typical_p_value
-from gelu.statistics.samples import Samples
 from gelu.statistics.shift_bound import shift_bound
 
 COLUMNS = (

@@ -26,7 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array, vstack
 
-from gelu.statistics.completions import Completions
+from gelu.samples.completions import Completions
 
 # Places further from the prompt are left to the tests that pool all distances.
 MOST_PLACES = 64

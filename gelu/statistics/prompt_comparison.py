@@ -12,10 +12,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from gelu.packed import PackedActivations
+from gelu.samples.arrays import Samples
 from gelu.statistics.attainable import partitions
 from gelu.statistics.consistent_neurons import Consistency, consistent_neurons
 from gelu.statistics.enrichment import one_hot
-from gelu.statistics.samples import Samples
 from gelu.statistics.similarity import completion_sets, pairwise_overlap
 
 MOST_PERMUTATIONS = 9_999

@@ -15,7 +15,7 @@ import numpy as np
 import scipy.fft
 from numpy.typing import NDArray
 
-from gelu.statistics.completions import Completions
+from gelu.samples.completions import Completions
 
 TILTS = np.geomspace(1 / 64, 64, 25)
 BLOCK_VALUES = 1 << 21

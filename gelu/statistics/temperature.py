@@ -14,8 +14,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from gelu.completions import completion_groups
 from gelu.packed import PackedActivations
+from gelu.samples.grouping import completion_groups
 from gelu.statistics.similarity import Overlap, completion_sets, pairwise_overlap
 
 ALL_LAYERS = "all"

@@ -15,11 +15,11 @@ import scipy.sparse
 from numpy.typing import NDArray
 
 from gelu.packed import PackedActivations
-from gelu.statistics.completions import Completions
+from gelu.samples.arrays import ROLES, Role, Samples, TokenLabels
+from gelu.samples.completions import Completions
 from gelu.statistics.enrichment import Found, Labels, enriched, one_hot, selective_blocks
 from gelu.statistics.family import Family, least_p_values, mostly_active, samples_needed
 from gelu.statistics.multiple_testing import benjamini_hochberg
-from gelu.statistics.samples import ROLES, Role, Samples, TokenLabels
 
 Direction = Literal["active", "silent"]
 DIRECTIONS: tuple[Direction, ...] = ("active", "silent")

@@ -17,8 +17,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from gelu.samples.arrays import Samples
 from gelu.statistics.multiple_testing import benjamini_hochberg
-from gelu.statistics.samples import Samples
 from gelu.statistics.similarity import pairwise_overlap
 
 COLUMNS = (

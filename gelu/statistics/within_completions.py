@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from gelu.statistics.completions import Completions
+from gelu.samples.completions import Completions
 
 TAIL = 0.02
 

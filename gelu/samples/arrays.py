@@ -18,10 +18,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from gelu.cli import UserError
-from gelu.completions import completion_groups
 from gelu.model.loading import Geometry
 from gelu.packed import PackedActivations
-from gelu.statistics.completions import Completions
+from gelu.samples.completions import Completions
+from gelu.samples.grouping import completion_groups
 
 Role = Literal["output", "context"]
 ROLES: tuple[Role, ...] = ("output", "context")

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from gelu.cli import UserError
 from gelu.model.loading import ModelSource, known_geometry, load_tokenizer, require_text_length
-from gelu.statistics.samples import Samples
+from gelu.samples.arrays import Samples
 
 NO_TOKEN, UNKNOWN_TOKEN = -1, -2
 NEEDED_COLUMNS = ("input_text", "output_id", "context_token_id", "absolute_position")

@@ -24,7 +24,9 @@ from gelu.artifacts import (
     require_model_file,
 )
 from gelu.cli import UserError, existing_directory
-from gelu.matching import (
+from gelu.model.loading import Geometry, ModelSource, find_model, model_weight_files
+from gelu.samples.arrays import Samples, arrange
+from gelu.samples.matching import (
     Matched,
     check_counts,
     check_stated,
@@ -32,15 +34,13 @@ from gelu.matching import (
     check_totals,
     match_samples,
 )
-from gelu.model.loading import Geometry, ModelSource, find_model, model_weight_files
-from gelu.splits import prompt_groups
-from gelu.statistics.samples import Samples, arrange
+from gelu.samples.splits import prompt_groups
 
 
 @dataclass(frozen=True)
 class FolderSamples:
     """samples: in the order of their completions; groups: (n,), their prompts as in
-    `gelu.splits.prompt_groups`; stated: by the folder's other files; inputs: names and hashes of
+    `gelu.samples.splits.prompt_groups`; stated: by the folder's other files; inputs: names and hashes of
     the files read, for a summary."""
 
     source: ModelSource
