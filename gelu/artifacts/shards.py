@@ -6,9 +6,9 @@
     damaged_or_absent = not shards.is_whole(batch)
     records = shards.read(batch, first_row, n_rows)
 
-A file holds fixed-size records (`gelu.artifacts.records`), completion by completion, then a CRC-32 of each,
-and a BLAKE2b of these, the batch's number and the run. So a shard that was cut short, has flipped
-bits, or belongs to another run or batch is noticed.
+A file holds fixed-size records (`gelu.artifacts.records`), completion by completion, then a CRC-32
+of each, and a BLAKE2b of these, the batch's number and the run. So a shard that was cut short, has
+flipped bits, or belongs to another run or batch is noticed.
 """
 
 import errno

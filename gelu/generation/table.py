@@ -34,7 +34,8 @@ class DatasetTable:
     ) -> pd.DataFrame:
         """Return the rows of whole completions, one after another, by sample_id.
 
-        records: `gelu.artifacts.records`, a sample each. counts: active neurons, (samples, n_layer).
+        records: `gelu.artifacts.records`, a sample each. counts: active neurons, (samples,
+        n_layer).
         """
         lengths = self._plan.n_new[completions]
         prompt_idx = np.repeat(self._plan.prompt_idx[completions], lengths)

@@ -31,7 +31,7 @@ class Contexts:
 
     @classmethod
     def of(cls, history: NDArray[np.int64]) -> "Contexts":
-        """Number the contexts of a `gelu.samples.token_history.token_history`, two columns or more."""
+        """Number the contexts of a history of `gelu.samples.token_history`, two columns or more."""
         return cls(*number_contexts(history))
 
 

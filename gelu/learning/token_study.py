@@ -245,8 +245,8 @@ def study_next_token(
 ) -> TokenStudy:
     """Fit all readouts on the training prompts and test them on the held-out ones.
 
-    groups: (n,), of `gelu.samples.splits.prompt_groups`; history: (n, 2 or more); vocabulary: how many
-    tokens there are, those seen in any case; inside: None without the model.
+    groups: (n,), of `gelu.samples.splits.prompt_groups`; history: (n, 2 or more); vocabulary: how
+    many tokens there are, those seen in any case; inside: None without the model.
     """
     parts = split_parts(groups, settings.held_out, settings.seed)
     came = samples.table["output_id"].to_numpy(np.int64)

@@ -40,8 +40,8 @@ from gelu.samples.splits import prompt_groups
 @dataclass(frozen=True)
 class FolderSamples:
     """samples: in the order of their completions; groups: (n,), their prompts as in
-    `gelu.samples.splits.prompt_groups`; stated: by the folder's other files; inputs: names and hashes of
-    the files read, for a summary."""
+    `gelu.samples.splits.prompt_groups`; stated: by the folder's other files; inputs: names and
+    hashes of the files read, for a summary."""
 
     source: ModelSource
     samples: Samples
