@@ -39,7 +39,7 @@ def main() -> None:
 def write_graph(model_type: str, output_dir: str, edges: str, top_edges: int, device: str) -> None:
     """Write the neurons' table and the edge list of one model."""
     from gelu.artifacts import ATTRIBUTES, EDGES, output_files
-    from gelu.graph_output import write_full_edges, write_strongest_edges
+    from gelu.graph.output import write_full_edges, write_strongest_edges
     from gelu.model.loading import find_model, load_model, pick_device, read_geometry
 
     source = find_model(model_type)

@@ -44,10 +44,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from gelu.artifacts import Artifacts, EdgeBlock, Stated
+    from gelu.graph.subgraph import Subgraph
     from gelu.model.loading import Geometry
     from gelu.packed import PackedActivations
     from gelu.plots.graph import GraphView
-    from gelu.subgraph import Subgraph
 
 
 def main() -> None:
@@ -151,9 +151,9 @@ def _read_activity(
     trace is of none.
     """
     from gelu.artifacts import read_samples_or_trace
+    from gelu.graph.subgraph import activity_entropy, activity_surprisal
     from gelu.plots.graph import GraphView
     from gelu.samples.sample_ids import describe_samples
-    from gelu.subgraph import activity_entropy, activity_surprisal
 
     sample_ids, activations = read_samples_or_trace(path, geometry.n_neurons)
     if sample_ids is None:
@@ -233,7 +233,13 @@ def _choose(
     the neurons do not depend on it.
     """
     from gelu.artifacts import edges_have_weights
-    from gelu.subgraph import EdgeCandidates, EdgesAmong, Subgraph, choose_neurons, neuron_table
+    from gelu.graph.subgraph import (
+        EdgeCandidates,
+        EdgesAmong,
+        Subgraph,
+        choose_neurons,
+        neuron_table,
+    )
 
     bits = activity.bits
     candidates = EdgeCandidates(bits, geometry)
@@ -278,9 +284,9 @@ def _write(
 ) -> None:
     """Write the two pictures and the two graph files, and say so."""
     from gelu import artifacts
+    from gelu.graph.subgraph import to_networkx
     from gelu.plots.figures import png_bytes
     from gelu.plots.graph import layered_figure, neurons_figure
-    from gelu.subgraph import to_networkx
 
     shape = (geometry.n_layer, geometry.d_mlp)
     active = None if activity.active is None else activity.active.reshape(shape)

@@ -42,8 +42,8 @@ def main() -> None:
 def _full(folder: Path, repeats: int) -> str:
     from benchmarks.measuring import in_turns, ratio, run_measured, table
     from gelu.artifacts import Artifacts
-    from gelu.graph import full_edge_blocks, full_edge_bytes
-    from gelu.graph_output import write_full_edges
+    from gelu.graph.edges import full_edge_blocks, full_edge_bytes
+    from gelu.graph.output import write_full_edges
     from gelu.model.loading import HUB_GEOMETRIES
 
     geometry = HUB_GEOMETRIES["gpt2"]

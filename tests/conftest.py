@@ -20,7 +20,7 @@ PRELOADED = [
     "gelu.generation.decoding",
     "gelu.generation.export",
     "gelu.generation.table",
-    "gelu.graph_output",
+    "gelu.graph.output",
     "gelu.generation.run_folder",
     "gelu.generation.batches",
     "gelu.generation.process_group",

@@ -67,7 +67,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         patch.setattr("gelu.model.loading.SHIPPED_FOLDER", here / "m")
         patch.setattr("gelu.model.download.PAUSES", ())  # there is no hub to wait for
         patch.setattr(
-            "gelu.graph_output.write_full_edges", lambda files, _: (files.write_edges([], 0), 0)
+            "gelu.graph.output.write_full_edges", lambda files, _: (files.write_edges([], 0), 0)
         )
         patch.setattr(generate_activation_dataset, "make_dataset", lambda *_: "left out")
         patch.setattr(compare_temperatures, "_one_temperature", lambda *_: None)

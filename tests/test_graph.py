@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from gelu.artifacts import Artifacts
 from gelu.cli import UserError
-from gelu.graph import (
+from gelu.graph.edges import (
     full_edge_blocks,
     full_edge_bytes,
     full_edge_count,
@@ -136,7 +136,7 @@ def test_more_edges_than_neurons_means_all(tmp_path: Path) -> None:
 def test_blocks_of_sources_do_not_show(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     model = save_gpt2(tmp_path / "tiny")
     whole = strongest_edges(model, 3)
-    monkeypatch.setattr("gelu.graph.SOURCE_BLOCK", 5)
+    monkeypatch.setattr("gelu.graph.edges.SOURCE_BLOCK", 5)
     told: list[int] = []
     in_blocks = strongest_edges(model, 3, told.append)
     assert np.array_equal(whole[0], in_blocks[0]) and np.array_equal(whole[1], in_blocks[1])

@@ -7,8 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from gelu.artifacts import EdgeBlock
-from gelu.model.loading import Geometry
-from gelu.subgraph import (
+from gelu.graph.subgraph import (
     EdgeCandidates,
     EdgesAmong,
     Subgraph,
@@ -19,6 +18,7 @@ from gelu.subgraph import (
     neuron_table,
     to_networkx,
 )
+from gelu.model.loading import Geometry
 
 Edge = tuple[int, int, float]
 

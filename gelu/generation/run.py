@@ -421,7 +421,7 @@ def _check_disk(files: "Artifacts", inputs: Inputs) -> None:
 
 
 def _write_graph(files: "Artifacts", ready: Ready, options: Options) -> list[Path]:
-    from gelu.graph_output import write_full_edges, write_strongest_edges
+    from gelu.graph.output import write_full_edges, write_strongest_edges
 
     geometry = ready.inputs.geometry
     paths = [files.write_attributes(geometry)]

@@ -19,10 +19,10 @@ from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 from numpy.typing import NDArray
 
+from gelu.graph.subgraph import Subgraph, layer_order
 from gelu.plots.cells import PanelLayout, arrange_panels, count_title, draw_panels, draw_titles
 from gelu.plots.figures import FAINT_INK, INK, draw_line, new_figure, place_image, points
 from gelu.plots.text import text_width
-from gelu.subgraph import Subgraph, layer_order
 
 COLOURS = colormaps["viridis"]  # perceptually uniform, and safe for the colour-blind
 # Most neurons are rarely active: a square-root scale shows differences among these.

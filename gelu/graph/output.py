@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from gelu.artifacts import Artifacts
-from gelu.graph import (
+from gelu.graph.edges import (
     edge_lines,
     full_edge_blocks,
     full_edge_bytes,
