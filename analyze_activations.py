@@ -58,7 +58,7 @@ from gelu.cli import (
 from gelu.provenance import package_versions
 
 if TYPE_CHECKING:
-    from gelu.analysis import Analysis, Settings
+    from gelu.analysis.run import Analysis, Settings
     from gelu.artifacts import Artifacts
     from gelu.model.loading import ModelSource
     from gelu.samples.arrays import Samples
@@ -202,7 +202,7 @@ def _read_samples(
 
 
 def _analyse(samples: "Samples", options: Options) -> "tuple[Settings, Analysis]":
-    from gelu.analysis import STEPS, Settings, analyse
+    from gelu.analysis.run import STEPS, Settings, analyse
     from gelu.progress import progress_bar
 
     settings = Settings(
@@ -251,8 +251,8 @@ def _write(
     inputs: dict[str, Any],
 ) -> None:
     """Write every file, and say which and what was found."""
-    from gelu.analysis_report import analysis_page, analysis_pictures, reasons_not_to_draw
-    from gelu.analysis_summary import summarise
+    from gelu.analysis.page import analysis_page, analysis_pictures, reasons_not_to_draw
+    from gelu.analysis.summary import summarise
     from gelu.artifacts import remove_picture, write_picture
 
     paths = _write_tables(files, analysis)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from gelu import analysis
+from gelu.analysis import run as analysis
 from gelu.statistics.clusters import cluster_samples
 from tests.statistics_helpers import samples_of
 

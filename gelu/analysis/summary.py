@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from gelu.analysis import Analysis, Settings
+from gelu.analysis.run import Analysis, Settings
 from gelu.samples.arrays import Samples
 
 TOP = 10

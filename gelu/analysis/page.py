@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from gelu import artifacts
-from gelu.analysis import Analysis, Settings
+from gelu.analysis.run import Analysis, Settings
 from gelu.plots.clusters import MOST_PROMPT_COLOURS, clusters_figure
 from gelu.plots.figures import png_bytes
 from gelu.plots.neurons import importance_by_layer_figure, top_neurons_figure
