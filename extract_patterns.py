@@ -43,7 +43,7 @@ from gelu.provenance import package_versions
 
 if TYPE_CHECKING:
     from gelu.artifacts import Artifacts
-    from gelu.pattern_analysis import PatternAnalysis, PatternSettings
+    from gelu.patterns.run import PatternAnalysis, PatternSettings
     from gelu.report import NotDrawn, Picture
 
 # Each draw is a search of its own, each pattern a round of it.
@@ -85,8 +85,8 @@ def main() -> None:
     add_device_argument(parser, "no effect here: no model runs; all scripts accept it")
     arguments = parser.parse_args()
 
-    from gelu.pattern_analysis import PatternSettings
-    from gelu.statistics.pattern_tests import SearchSettings
+    from gelu.patterns.run import PatternSettings
+    from gelu.patterns.tests import SearchSettings
 
     search = SearchSettings(
         arguments.seed, arguments.fdr, arguments.max_patterns, arguments.null_draws
@@ -104,7 +104,7 @@ def extract_patterns(
 ) -> None:
     """Find the patterns of one dataset folder and write tables, document, picture and page."""
     from gelu.artifacts import PATTERNS_FILES, output_files, run_files
-    from gelu.pattern_analysis import extract, n_steps, require_prompts
+    from gelu.patterns.run import extract, n_steps, require_prompts
     from gelu.progress import progress_bar
     from gelu.samples.reading import read_folder
 
@@ -139,7 +139,7 @@ def _describe_inputs(
 
 def _write(files: "Artifacts", analysis: "PatternAnalysis", inputs: dict[str, Any]) -> None:
     from gelu import artifacts
-    from gelu.pattern_report import NO_PATTERN, patterns_page
+    from gelu.patterns.page import NO_PATTERN, patterns_page
 
     document = {"inputs": inputs, **analysis.document}
     paths, picture = _write_picture(files, document)
@@ -164,7 +164,7 @@ def _write_picture(
     picture where there are none."""
     from gelu import artifacts
     from gelu.part2_results import picture_hash
-    from gelu.pattern_report import CAPTION, NO_PATTERN
+    from gelu.patterns.page import CAPTION, NO_PATTERN
     from gelu.plots.figures import png_bytes
     from gelu.plots.patterns import patterns_figure
     from gelu.report import NotDrawn, Picture

@@ -89,7 +89,7 @@ def methods() -> dict[str, Callable[..., list[Any]]]:
 
 def _ours(active: Any, tokens: Any) -> list[Any]:
     from gelu.packed import PackedActivations
-    from gelu.statistics.patterns import find_patterns
+    from gelu.patterns.factors import find_patterns
 
     found = find_patterns(PackedActivations.from_bool(active), tokens, 100)
     return [pattern.neurons for pattern in found]
@@ -142,10 +142,10 @@ def _one_planted(find: Any, settings: dict[str, Any], seed: int) -> list[float]:
 def _kept(found: list[Any], data: Any, searched: Any) -> list[Any]:
     """Return the groups that pass the product's test on the samples that were not searched."""
     from gelu.packed import PackedActivations
+    from gelu.patterns.factors import Pattern
+    from gelu.patterns.permutation import ByToken, best_threshold
+    from gelu.patterns.tests import Half, judge
     from gelu.statistics.multiple_testing import benjamini_hochberg
-    from gelu.statistics.pattern_null import ByToken, best_threshold
-    from gelu.statistics.pattern_tests import Half, judge
-    from gelu.statistics.patterns import Pattern
 
     half = Half(
         PackedActivations.from_bool(data.active),
@@ -173,7 +173,7 @@ def _over_seeds(find: Any, data: Any, most: int, seed: int) -> float:
 
 def _likest(groups: Sequence[Any], others: Sequence[Any]) -> Any:
     """Return each group's Jaccard index with the likest of the others, 0 where there is none."""
-    from gelu.statistics.patterns import jaccard
+    from gelu.patterns.factors import jaccard
 
     return np.array([max((jaccard(a, b) for b in others), default=0.0) for a in groups])
 
@@ -185,9 +185,9 @@ def _likeness(groups: Sequence[Any], others: Sequence[Any]) -> float:
 def compare_on_dataset(dataset_dir: str, model_type: str) -> None:
     """Report each method's stability between the halves of a dataset's prompts, and its time."""
     from benchmarks.measuring import report, table
+    from gelu.patterns.factors import eligible_neurons
     from gelu.samples.reading import read_folder
     from gelu.samples.splits import split_prompts
-    from gelu.statistics.patterns import eligible_neurons
 
     read = read_folder(dataset_dir, model_type)
     tokens = read.samples.tokens("context")
@@ -228,9 +228,9 @@ def _beyond(found: list[Any], half: Any, other: Any) -> list[Any]:
     """Return the groups of which tokens alone leave open, on the other half, half or more of what
     they explain: a group that a token makes fire is stable whatever the method."""
     from gelu.packed import PackedActivations
-    from gelu.statistics.pattern_null import ByToken, best_threshold
-    from gelu.statistics.pattern_tests import Half, judge
-    from gelu.statistics.patterns import Pattern
+    from gelu.patterns.factors import Pattern
+    from gelu.patterns.permutation import ByToken, best_threshold
+    from gelu.patterns.tests import Half, judge
 
     active, tokens, groups = other
     held_out = Half(PackedActivations.from_bool(active), np.arange(len(active)), tokens, groups)

@@ -12,9 +12,9 @@ from typing import Any
 
 import pandas as pd
 
-from gelu.pattern_report import CAPTION as PATTERNS_CAPTION
-from gelu.pattern_report import TITLE as PATTERNS_TITLE
-from gelu.pattern_report import patterns_section
+from gelu.patterns.page import CAPTION as PATTERNS_CAPTION
+from gelu.patterns.page import TITLE as PATTERNS_TITLE
+from gelu.patterns.page import patterns_section
 from gelu.report import Picture, Prepared, Section, Table, report_html
 from gelu.samples.splits import coverage_note
 

@@ -16,8 +16,8 @@ import compare_temperatures
 import predict_activations
 import visualize_gelu_graph
 import visualize_sample_activations
-from gelu import pattern_analysis
 from gelu.learning import token_study
+from gelu.patterns import run as pattern_analysis
 from tests.damaged_files import damaged
 from tests.helpers import run_here, save_gpt2, write_prompts
 from tests.mutations import FUZZING, no_hang

@@ -11,11 +11,11 @@ import pandas as pd
 import pytest
 
 from benchmarks.planted import Planted, planted
-from gelu import pattern_analysis
 from gelu.artifacts import DATASET, Artifacts, write_table
 from gelu.model.loading import Geometry
 from gelu.packed import PackedActivations
-from gelu.statistics import pattern_tests
+from gelu.patterns import run as pattern_analysis
+from gelu.patterns import tests as pattern_tests
 from tests.helpers import run_script, run_script_here, user_error, write_activations
 from tests.picture_helpers import pixels
 

@@ -9,22 +9,22 @@ from numpy.typing import NDArray
 
 from benchmarks.planted import Planted, planted
 from gelu.packed import PackedActivations
-from gelu.statistics import pattern_tests
-from gelu.statistics.pattern_null import (
+from gelu.patterns import tests as pattern_tests
+from gelu.patterns.factors import Pattern, associated, find_patterns, jaccard
+from gelu.patterns.permutation import (
     ByToken,
     best_threshold,
     cells_explained,
     chance_of_counts,
     explained,
 )
-from gelu.statistics.pattern_tests import (
+from gelu.patterns.tests import (
     Half,
     SearchSettings,
     Study,
     judge,
     study_patterns,
 )
-from gelu.statistics.patterns import Pattern, associated, find_patterns, jaccard
 
 SETTINGS = SearchSettings(seed=1, fdr=0.05, most=50, null_draws=0)
 

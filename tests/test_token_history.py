@@ -14,6 +14,7 @@ from gelu.learning.network import UNSEEN, TokenCodes
 from gelu.learning.tokens import UNKNOWN_RANK
 from gelu.model.loading import Geometry, find_model, load_model
 from gelu.packed import PackedActivations
+from gelu.patterns.meaning import context_of, labels_in_role
 from gelu.samples.arrays import Samples, arrange
 from gelu.samples.grouping import GAP, completions_so_far
 from gelu.samples.reading import FolderSamples, read_folder
@@ -25,7 +26,6 @@ from gelu.samples.token_history import (
     prompt_encoder,
     token_history,
 )
-from gelu.statistics.pattern_meaning import context_of, labels_in_role
 from gelu.statistics.prompt_comparison import compare_prompts
 from tests.helpers import run_script_here
 

@@ -24,7 +24,7 @@ import scipy.sparse
 from numpy.typing import NDArray
 
 from gelu.packed import PackedActivations
-from gelu.statistics.pattern_null import ByToken, best_threshold, cells_explained
+from gelu.patterns.permutation import ByToken, best_threshold, cells_explained
 
 HEIGHTS = (0.6, 0.45, 0.3, 0.2)
 LEAST_NEURONS, MOST_NEURONS = 3, 300

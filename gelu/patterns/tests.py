@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 from scipy import special
 
 from gelu.packed import PackedActivations
+from gelu.patterns.factors import Pattern, eligible_neurons, find_patterns, jaccard
+from gelu.patterns.permutation import ByToken, Explained, explained
 from gelu.samples.splits import interval, split_prompts, sums_by_group
 from gelu.statistics.multiple_testing import benjamini_hochberg
-from gelu.statistics.pattern_null import ByToken, Explained, explained
-from gelu.statistics.patterns import Pattern, eligible_neurons, find_patterns, jaccard
 
 LEAST_PROMPTS = 8
 MOST_SEARCHED = 10_000  # samples of a half that are searched

@@ -9,16 +9,15 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from gelu.cli import UserError
-from gelu.samples.arrays import Samples
-from gelu.samples.splits import coverage_note
-from gelu.statistics.pattern_meaning import (
+from gelu.patterns.factors import LEAST_ACTIVE, MOST_ACTIVE
+from gelu.patterns.meaning import (
     ROLES,
     Meaning,
     context_of,
     meaning,
     strongest_contexts,
 )
-from gelu.statistics.pattern_tests import (
+from gelu.patterns.tests import (
     LEAST_PROMPTS,
     MOST_SEARCHED,
     Half,
@@ -27,7 +26,8 @@ from gelu.statistics.pattern_tests import (
     Tested,
     study_patterns,
 )
-from gelu.statistics.patterns import LEAST_ACTIVE, MOST_ACTIVE
+from gelu.samples.arrays import Samples
+from gelu.samples.splits import coverage_note
 
 HALVES = ("first half", "second half", "both halves")
 MOST_LISTED = 10  # tokens of a role, prompts
