@@ -163,7 +163,7 @@ def _write_picture(
     """Draw the patterns and note the picture's hash in the document, or delete an earlier run's
     picture where there are none."""
     from gelu import artifacts
-    from gelu.part2_results import picture_hash
+    from gelu.findings.results import picture_hash
     from gelu.patterns.page import CAPTION, NO_PATTERN
     from gelu.plots.figures import png_bytes
     from gelu.plots.patterns import patterns_figure

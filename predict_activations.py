@@ -214,8 +214,8 @@ def bars(description: str, total: int, unit: str) -> Iterator[Callable[[int], ob
 def write(files: "Artifacts", read: "FolderSamples", settings: "Settings", study: "Study") -> None:
     """Write every file of a study, and say which and what was found."""
     from gelu import artifacts
+    from gelu.findings.results import picture_hash
     from gelu.learning.activation_study import summarise_study
-    from gelu.part2_results import picture_hash
     from gelu.plots.figures import png_bytes
     from gelu.plots.predictions import activation_prediction_figure
 

@@ -260,8 +260,8 @@ def write(
 ) -> None:
     """Write every file of a study, and say which and what was found."""
     from gelu import artifacts
+    from gelu.findings.results import picture_hash, strongest_neurons
     from gelu.learning.token_study import summarise_token_study
-    from gelu.part2_results import picture_hash, strongest_neurons
     from gelu.plots.figures import png_bytes
     from gelu.plots.next_token import next_token_figure
 

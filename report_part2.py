@@ -42,9 +42,9 @@ def make_page(results_dir: str, model_type: str) -> None:
         Artifacts,
         output_files,
     )
+    from gelu.findings.page import part2_page
+    from gelu.findings.results import read_found
     from gelu.model.loading import find_model
-    from gelu.part2_report import part2_page
-    from gelu.part2_results import read_found
 
     source = find_model(model_type)
     model = source.name

@@ -20,7 +20,7 @@ import pandas as pd
 from gelu import artifacts
 from gelu.artifacts import Artifacts
 from gelu.cli import UserError
-from gelu.part2_report import CAPTIONS, Found
+from gelu.findings.page import CAPTIONS, Found
 from gelu.report import Picture
 
 ACTIVATIONS_SCRIPT, PATTERNS_SCRIPT = "predict_activations.py", "extract_patterns.py"
