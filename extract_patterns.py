@@ -86,7 +86,7 @@ def main() -> None:
     arguments = parser.parse_args()
 
     from gelu.patterns.run import PatternSettings
-    from gelu.patterns.tests import SearchSettings
+    from gelu.patterns.testing import SearchSettings
 
     search = SearchSettings(
         arguments.seed, arguments.fdr, arguments.max_patterns, arguments.null_draws

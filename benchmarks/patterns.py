@@ -144,7 +144,7 @@ def _kept(found: list[Any], data: Any, searched: Any) -> list[Any]:
     from gelu.packed import PackedActivations
     from gelu.patterns.factors import Pattern
     from gelu.patterns.permutation import ByToken, best_threshold
-    from gelu.patterns.tests import Half, judge
+    from gelu.patterns.testing import Half, judge
     from gelu.statistics.multiple_testing import benjamini_hochberg
 
     half = Half(
@@ -230,7 +230,7 @@ def _beyond(found: list[Any], half: Any, other: Any) -> list[Any]:
     from gelu.packed import PackedActivations
     from gelu.patterns.factors import Pattern
     from gelu.patterns.permutation import ByToken, best_threshold
-    from gelu.patterns.tests import Half, judge
+    from gelu.patterns.testing import Half, judge
 
     active, tokens, groups = other
     held_out = Half(PackedActivations.from_bool(active), np.arange(len(active)), tokens, groups)

@@ -18,7 +18,7 @@ from gelu.patterns.permutation import (
     chance_of_counts,
     explained,
 )
-from gelu.patterns.tests import (
+from gelu.patterns.testing import (
     Half,
     SearchSettings,
     Study,

@@ -17,7 +17,7 @@ from gelu.patterns.meaning import (
     meaning,
     strongest_contexts,
 )
-from gelu.patterns.tests import (
+from gelu.patterns.testing import (
     LEAST_PROMPTS,
     MOST_SEARCHED,
     Half,
