@@ -133,8 +133,8 @@ $(BENCH_READY): requirements.txt benchmarks/requirements.txt $(call stale,$(BENC
 	touch $@
 
 # Ten thousand damaged files of each kind, and as many damaged command lines for each script.
-FUZZ := tests/test_fuzz_inputs.py tests/test_fuzz_command_lines.py \
-	tests/test_damaged_results.py tests/test_damaged_inputs.py
+FUZZ := tests/artifacts/test_fuzz_inputs.py tests/scripts/test_fuzz_command_lines.py \
+	tests/artifacts/test_damaged_results.py tests/scripts/test_damaged_inputs.py
 fuzz: $(READY)
 	HYPOTHESIS_PROFILE=fuzz $(RUN) -m pytest --dist load $(FUZZ)
 

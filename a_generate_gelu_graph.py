@@ -40,11 +40,13 @@ def write_graph(model_type: str, output_dir: str, edges: str, top_edges: int, de
     """Write the neurons' table and the edge list of one model."""
     from gelu.artifacts import ATTRIBUTES, EDGES, output_files
     from gelu.graph.output import write_full_edges, write_strongest_edges
-    from gelu.model.loading import find_model, load_model, pick_device, read_geometry
+    from gelu.model.config import read_geometry
+    from gelu.model.loading import load_model, pick_device
+    from gelu.model.source import find_model
 
     source = find_model(model_type)
     geometry = read_geometry(source)
-    files = output_files(output_dir, "--output_dir", source, [ATTRIBUTES, EDGES])
+    files = output_files(output_dir, "output_dir", source.name, [ATTRIBUTES, EDGES], source.files())
     if edges == "full":
         path, n_edges = write_full_edges(files, geometry)
     else:

@@ -43,24 +43,24 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gelu.cli import (
-    UserError,
     add_csv_safe_argument,
     add_device_argument,
     add_model_argument,
     add_seed_argument,
     build_parser,
     discovery_rate,
-    existing_file,
     positive_int,
     run_script,
     unit_interval,
 )
+from gelu.errors import UserError
+from gelu.places import existing_file
 from gelu.provenance import package_versions
 
 if TYPE_CHECKING:
     from gelu.analysis.run import Analysis, Settings
     from gelu.artifacts import Artifacts
-    from gelu.model.loading import ModelSource
+    from gelu.model.source import ModelSource
     from gelu.samples.arrays import Samples
 
 PACKAGES = ("matplotlib", "numpy", "pandas", "scikit-learn", "scipy", "seaborn")
@@ -168,15 +168,22 @@ def analyse_dataset(
         output_files,
         run_files,
     )
-    from gelu.model.loading import find_model
+    from gelu.model.source import find_model
 
-    table_path = existing_file(dataset_csv, "--dataset_csv")
+    table_path = existing_file(dataset_csv, "dataset_csv")
     activation_path = find_activation_file(Path(activations_file))
     source = find_model(model_type)
     samples = _read_samples(table_path, activation_path, source, options)
     read = [table_path, activation_path]
     read += run_files({path.parent for path in read}, source.name)
-    files = output_files(output_dir, "--output_dir", source, ANALYSIS_FILES, read, options.csv_safe)
+    files = output_files(
+        output_dir,
+        "output_dir",
+        source.name,
+        ANALYSIS_FILES,
+        [*read, *source.files()],
+        options.csv_safe,
+    )
     settings, analysis = _analyse(samples, options)
     inputs = _describe_inputs(table_path, activation_path, source.name, options)
     _write(files, samples, settings, analysis, inputs)

@@ -11,16 +11,11 @@ active, by neuron id) and {m}_active_neurons.txt (the active ids, one a line).
 
 from typing import TYPE_CHECKING, Any
 
-from gelu.cli import (
-    UserError,
-    add_device_argument,
-    add_model_argument,
-    build_parser,
-    run_script,
-)
+from gelu.cli import add_device_argument, add_model_argument, build_parser, run_script
+from gelu.errors import UserError
 
 if TYPE_CHECKING:
-    from gelu.model.loading import Geometry
+    from gelu.neurons import Geometry
 
 N_LIKELIEST = 5
 
@@ -39,19 +34,18 @@ def main() -> None:
 def trace(model_type: str, input_text: str, output_dir: str, device: str) -> None:
     """Trace one text through one model: print the counts, write the active neurons."""
     from gelu.artifacts import TRACE_IDS, TRACE_VECTOR, output_files
-    from gelu.model.loading import (
-        find_model,
-        load_model,
-        load_tokenizer,
-        pick_device,
-        read_geometry,
-    )
+    from gelu.model.config import read_geometry
+    from gelu.model.loading import load_model, pick_device
+    from gelu.model.source import find_model
+    from gelu.model.tokenizer import load_tokenizer
 
     source = find_model(model_type)
     geometry = read_geometry(source)
     tokenizer = load_tokenizer(source)
     token_ids = _encode(tokenizer, input_text, geometry)
-    files = output_files(output_dir, "--output_dir", source, [TRACE_VECTOR, TRACE_IDS])
+    files = output_files(
+        output_dir, "output_dir", source.name, [TRACE_VECTOR, TRACE_IDS], source.files()
+    )
     model = load_model(source, pick_device(device))
     active, probabilities = _forward(model, token_ids)
     _print_layers(active.reshape(geometry.n_layer, geometry.d_mlp))
@@ -61,9 +55,9 @@ def trace(model_type: str, input_text: str, output_dir: str, device: str) -> Non
 
 
 def _encode(tokenizer: Any, text: str, geometry: "Geometry") -> tuple[int, ...]:
-    from gelu.model.loading import encode_text
+    from gelu.model.tokenizer import encode_text
 
-    token_ids = encode_text(tokenizer, text, geometry, "--input_text")
+    token_ids = encode_text(tokenizer, text, geometry, "`input_text`")
     if not token_ids:
         raise UserError("--input_text: the text is empty; give at least one character")
     if len(token_ids) > geometry.n_positions:
@@ -92,7 +86,7 @@ def _print_layers(active: Any) -> None:
 
 
 def _print_likeliest(tokenizer: Any, probabilities: Any) -> None:
-    from gelu.model.loading import decode_token
+    from gelu.model.tokenizer import decode_token
 
     likeliest = probabilities.topk(min(N_LIKELIEST, len(probabilities)))
     print("likeliest next tokens:")

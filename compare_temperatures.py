@@ -31,19 +31,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gelu.cli import (
-    UserError,
+    add_dataset_arguments,
     add_model_argument,
     add_seed_argument,
+    as_flags,
     build_parser,
+    chosen,
     run_script,
     sampling_temperature,
 )
+from gelu.errors import UserError
 from gelu.generation.run import (
     ALL_FORMATS,
     Options,
     Ready,
     Sharing,
-    add_dataset_arguments,
     make_dataset,
     make_ready,
     read_inputs,
@@ -71,7 +73,7 @@ def main() -> None:
     add_seed_argument(parser, "seed of the draws at each temperature")
     add_dataset_arguments(parser, edges="none")
     arguments = parser.parse_args()
-    options = Options.from_arguments(arguments, temperature=0.0, formats=ALL_FORMATS)
+    options = chosen(Options, arguments, temperature=0.0, formats=ALL_FORMATS)
     compare(
         Path(arguments.input_csv),
         arguments.temperatures,
@@ -118,16 +120,16 @@ def compare(
     )
 
     inputs = read_inputs(input_csv, model_type)
-    source, argument = inputs.source, "--export_dir"
+    source, argument = inputs.source, "export_dir"
     study = [TEMPERATURE_STUDY, TEMPERATURE_PICTURE]
-    files = output_files(export_dir, argument, source, study, [input_csv])
+    files = output_files(export_dir, argument, source.name, study, [input_csv, *source.files()])
     folders = {
         temperature: files.folder / f"t_{temperature_name(temperature)}"
         for temperature in temperatures
     }
     for folder in folders.values():
         refuse_link(folder)
-        output_files(folder, argument, source, RUN_FILES, [input_csv])
+        output_files(folder, argument, source.name, RUN_FILES, [input_csv, *source.files()])
     ready = make_ready(inputs, options)
     rows = [
         _one_temperature(folder, ready, replace(options, temperature=temperature), sharing)
@@ -147,8 +149,9 @@ def _one_temperature(
 
     files = Artifacts(folder, ready.inputs.source.name, options.csv_safe)
     name = temperature_name(options.temperature)
-    made = make_dataset(files, ready, options, sharing, label=f"tokens at {name}")
-    print(made if isinstance(made, str) else f"{folder}: {made.headline()}")
+    outcome = make_dataset(files, ready, options, sharing, label=f"tokens at {name}")
+    # What a folder's headline does not say is which folder it is of.
+    print(as_flags(f"{folder}: {outcome.said}" if outcome.made else str(outcome.said)))
     dataset, matrix = files.path(DATASET), files.path(MATRIX)
     # A folder that was finished before is left as it is, and may have been changed since.
     run = read_run_samples(dataset, matrix, ready.inputs.source, NEEDED_COLUMNS)

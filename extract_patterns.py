@@ -43,8 +43,8 @@ from gelu.provenance import package_versions
 
 if TYPE_CHECKING:
     from gelu.artifacts import Artifacts
+    from gelu.page import NotDrawn, Picture
     from gelu.patterns.run import PatternAnalysis, PatternSettings
-    from gelu.report import NotDrawn, Picture
 
 # Each draw is a search of its own, each pattern a round of it.
 MOST_PATTERNS, MOST_DRAWS = 10_000, 10_000
@@ -111,7 +111,9 @@ def extract_patterns(
     read = read_folder(dataset_dir, model_type)
     require_prompts(read.groups)
     inputs = run_files([Path(dataset_dir)], read.source.name)
-    files = output_files(output_dir, "--output_dir", read.source, PATTERNS_FILES, inputs)
+    files = output_files(
+        output_dir, "output_dir", read.source.name, PATTERNS_FILES, [*inputs, *read.source.files()]
+    )
     with progress_bar("patterns", n_steps(settings), "search") as bar:
         analysis = extract(read.samples, read.groups, settings, lambda: bar.update(1))
     _write(files, analysis, _describe_inputs(read.source.name, read.inputs, settings))
@@ -164,10 +166,10 @@ def _write_picture(
     picture where there are none."""
     from gelu import artifacts
     from gelu.findings.results import picture_hash
+    from gelu.page import NotDrawn, Picture
     from gelu.patterns.page import CAPTION, NO_PATTERN
     from gelu.plots.figures import png_bytes
     from gelu.plots.patterns import patterns_figure
-    from gelu.report import NotDrawn, Picture
 
     path = files.path(artifacts.PATTERNS_PICTURE)
     if not document["patterns"]:

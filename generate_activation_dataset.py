@@ -25,18 +25,20 @@ import re
 from pathlib import Path
 
 from gelu.cli import (
-    UserError,
+    add_dataset_arguments,
     add_model_argument,
     add_seed_argument,
+    as_flags,
     build_parser,
+    chosen,
     run_script,
     sampling_temperature,
 )
+from gelu.errors import UserError
 from gelu.generation.run import (
     ALL_FORMATS,
     Options,
     Sharing,
-    add_dataset_arguments,
     make_dataset,
     make_ready,
     read_inputs,
@@ -75,7 +77,7 @@ def main() -> None:
     sharing = Sharing(arguments.shard, arguments.merge, arguments.overwrite)
     if sharing.merge and (sharing.part is not None or sharing.overwrite):
         raise UserError("--merge goes with neither --shard nor --overwrite")
-    options = Options.from_arguments(arguments)
+    options = chosen(Options, arguments)
     csv, model_type = Path(arguments.input_csv), arguments.model_type
     generate(csv, arguments.export_dir, model_type, options, sharing)
 
@@ -106,16 +108,13 @@ def generate(
     from gelu.artifacts import RUN_FILES, output_files
 
     inputs = read_inputs(input_csv, model_type)
-    files = output_files(
-        export_dir, "--export_dir", inputs.source, RUN_FILES, [input_csv], options.csv_safe
-    )
-    made = make_dataset(files, make_ready(inputs, options), options, sharing)
-    if isinstance(made, str):
-        print(made)
-        return
-    for path in made.paths:
+    source, read = inputs.source, [input_csv, *inputs.source.files()]
+    files = output_files(export_dir, "export_dir", source.name, RUN_FILES, read, options.csv_safe)
+    outcome = make_dataset(files, make_ready(inputs, options), options, sharing)
+    for path in outcome.made.paths if outcome.made else []:
         print(path)
-    print(made.headline())
+    if outcome.said is not None:
+        print(as_flags(outcome.said))
 
 
 if __name__ == "__main__":

@@ -43,7 +43,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gelu.cli import (
-    UserError,
     add_device_argument,
     add_model_argument,
     add_seed_argument,
@@ -53,6 +52,7 @@ from gelu.cli import (
     run_script,
     whole_number,
 )
+from gelu.errors import UserError
 from gelu.provenance import package_versions
 
 if TYPE_CHECKING:
@@ -124,25 +124,27 @@ def run(arguments: Namespace) -> None:
         output_files,
         run_files,
     )
-    from gelu.model.loading import find_model
+    from gelu.model.source import find_model
     from gelu.samples.reading import check_weights
 
     source = find_model(arguments.model_type)
     token_ids = None if arguments.predict is None else encode(source, arguments.predict)
-    output_dir, argument = arguments.output_dir, "--output_dir"
+    output_dir, argument = arguments.output_dir, "output_dir"
     predicted = [] if token_ids is None else [PREDICTED_NEURONS]
     if arguments.dataset_dir is None:
         files = Artifacts(Path(output_dir), source.name)
         predictor = read_predictor(files)
         inputs = [files.path(it) for it in (ACTIVATION_PREDICTOR, ACTIVATION_PREDICTOR_WEIGHTS)]
-        files = output_files(output_dir, argument, source, predicted, inputs)
+        files = output_files(
+            output_dir, argument, source.name, predicted, [*inputs, *source.files()]
+        )
     else:
         read, history = read_inputs(arguments)
         if token_ids is not None:
             check_weights(read.stated, source)
         inputs = run_files([Path(arguments.dataset_dir)], source.name)
         endings = [*ACTIVATION_PREDICTION_FILES, *predicted]
-        files = output_files(output_dir, argument, source, endings, inputs)
+        files = output_files(output_dir, argument, source.name, endings, [*inputs, *source.files()])
         predictor = learn(files, read, history, settings_of(arguments), arguments.device)
     if token_ids is not None:
         predict(files, predictor, arguments.model_type, token_ids)
@@ -295,10 +297,11 @@ def print_headline(layers: "pd.DataFrame", summary: dict[str, Any]) -> None:
 
 def encode(source: Any, text: str) -> list[int]:
     """Return the text's token ids; `UserError` for an empty text, or one too long."""
-    from gelu.model.loading import encode_text, load_tokenizer, read_geometry
+    from gelu.model.config import read_geometry
+    from gelu.model.tokenizer import encode_text, load_tokenizer
 
     geometry = read_geometry(source)
-    token_ids = encode_text(load_tokenizer(source), text, geometry, "--predict")
+    token_ids = encode_text(load_tokenizer(source), text, geometry, "`predict`")
     if not token_ids:
         raise UserError("--predict: the text is empty; give at least one character")
     if len(token_ids) > geometry.n_positions:
@@ -329,7 +332,8 @@ def true_neurons(model_type: str, token_ids: list[int], n_neurons: int) -> Any:
     import torch
 
     from gelu.model.hooks import GeluRecorder
-    from gelu.model.loading import find_model, load_model
+    from gelu.model.loading import load_model
+    from gelu.model.source import find_model
 
     try:
         model = load_model(find_model(model_type), "cpu")

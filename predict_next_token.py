@@ -47,7 +47,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gelu.cli import (
-    UserError,
     add_device_argument,
     add_model_argument,
     add_seed_argument,
@@ -57,6 +56,7 @@ from gelu.cli import (
     positive_int,
     run_script,
 )
+from gelu.errors import UserError
 from gelu.provenance import package_versions
 
 if TYPE_CHECKING:
@@ -115,7 +115,11 @@ def run(arguments: Namespace) -> None:
     drawn = sampling(arguments.dataset_dir, read.source.name)
     inputs = run_files([Path(arguments.dataset_dir)], read.source.name)
     files = output_files(
-        arguments.output_dir, "--output_dir", read.source, NEXT_TOKEN_FILES, inputs
+        arguments.output_dir,
+        "output_dir",
+        read.source.name,
+        NEXT_TOKEN_FILES,
+        [*inputs, *read.source.files()],
     )
     import torch
 
@@ -148,7 +152,7 @@ def bars(description: str, total: int, unit: str) -> Iterator[Callable[[int], ob
 
 def vocabulary_size(source: Any) -> int:
     """Return how many tokens the model knows, 0 where its configuration is not at hand."""
-    from gelu.model.loading import read_geometry
+    from gelu.model.config import read_geometry
 
     try:
         return read_geometry(source).vocab_size

@@ -10,14 +10,9 @@ refused. Seeds, epochs and shares held out may differ; the page states them. Nei
 model is needed.
 """
 
-from gelu.cli import (
-    UserError,
-    add_device_argument,
-    add_model_argument,
-    build_parser,
-    existing_directory,
-    run_script,
-)
+from gelu.cli import add_device_argument, add_model_argument, build_parser, run_script
+from gelu.errors import UserError
+from gelu.places import existing_directory
 
 
 def main() -> None:
@@ -44,11 +39,11 @@ def make_page(results_dir: str, model_type: str) -> None:
     )
     from gelu.findings.page import part2_page
     from gelu.findings.results import read_found
-    from gelu.model.loading import find_model
+    from gelu.model.source import find_model
 
     source = find_model(model_type)
     model = source.name
-    folder = existing_directory(results_dir, "--results_dir")
+    folder = existing_directory(results_dir, "results_dir")
     files = Artifacts(folder, model)
     found = read_found(files)
     if found.activations is None and found.patterns is None and found.tokens is None:
@@ -57,7 +52,9 @@ def make_page(results_dir: str, model_type: str) -> None:
             "extract_patterns.py or predict_next_token.py with this --output_dir first"
         )
     endings = (*ACTIVATION_PREDICTION_FILES, *NEXT_TOKEN_FILES, *PATTERNS_FILES)
-    output_files(folder, "--results_dir", source, [PART2_REPORT], map(files.path, endings))
+    output_files(
+        folder, "results_dir", model, [PART2_REPORT], [*map(files.path, endings), *source.files()]
+    )
     print(files.write_report(part2_page(model, found), PART2_REPORT))
 
 

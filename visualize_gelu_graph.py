@@ -29,15 +29,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gelu.cli import (
-    UserError,
     add_device_argument,
     add_model_argument,
     build_parser,
-    existing_directory,
     non_negative_int,
     positive_int,
     run_script,
 )
+from gelu.errors import UserError
+from gelu.places import existing_directory
 
 if TYPE_CHECKING:
     import numpy as np
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 
     from gelu.artifacts import Artifacts, EdgeBlock, Stated
     from gelu.graph.subgraph import Subgraph
-    from gelu.model.loading import Geometry
+    from gelu.neurons import Geometry
     from gelu.packed import PackedActivations
     from gelu.plots.graph import GraphView
 
@@ -117,9 +117,9 @@ def draw_graph(
         require_model_file,
         run_files,
     )
-    from gelu.model.loading import find_model
+    from gelu.model.source import find_model
 
-    folder = existing_directory(graph_dir, "--graph_dir")
+    folder = existing_directory(graph_dir, "graph_dir")
     source = find_model(model_type)
     model = source.name
     attributes = require_model_file(folder, model, ATTRIBUTES)
@@ -132,7 +132,9 @@ def draw_graph(
     tables = [Artifacts(it, model).path(DATASET) for it in folders]
     activity = _read_activity(model, activations, geometry, sample_id, stated, tables)
     read = [activations, *run_files(folders, model)]
-    files = output_files(output_dir, "--output_dir", source, GRAPH_PICTURE_FILES, read)
+    files = output_files(
+        output_dir, "output_dir", source.name, GRAPH_PICTURE_FILES, [*read, *source.files()]
+    )
     subgraph, n_edges = _choose(edges, attributes, geometry, activity, max_nodes, max_edges)
     _write(files, geometry, activity, subgraph, n_edges)
 
@@ -151,9 +153,9 @@ def _read_activity(
     trace is of none.
     """
     from gelu.artifacts import read_samples_or_trace
-    from gelu.graph.subgraph import activity_entropy, activity_surprisal
     from gelu.plots.graph import GraphView
     from gelu.samples.sample_ids import describe_samples
+    from gelu.statistics.information import activity_entropy, activity_surprisal
 
     sample_ids, activations = read_samples_or_trace(path, geometry.n_neurons)
     if sample_ids is None:

@@ -24,21 +24,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gelu.cli import (
-    UserError,
-    add_device_argument,
-    add_model_argument,
-    build_parser,
-    existing_directory,
-    positive_int,
-    run_script,
-)
+from gelu.cli import add_device_argument, add_model_argument, build_parser, positive_int, run_script
+from gelu.errors import UserError
+from gelu.places import existing_directory
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from gelu.artifacts import Artifacts
-    from gelu.model.loading import Geometry
+    from gelu.neurons import Geometry
     from gelu.packed import PackedActivations
     from gelu.plots.samples import SampleText
 
@@ -86,7 +80,6 @@ def draw_samples(
     from gelu.artifacts import (
         DATASET,
         dataset_activation_file,
-        dataset_geometry,
         output_files,
         read_activation_rows,
         read_dataset,
@@ -94,18 +87,20 @@ def draw_samples(
         require_model_file,
         run_files,
     )
-    from gelu.model.loading import find_model
+    from gelu.model.source import find_model
     from gelu.samples.matching import check_counts, check_stated, check_table, check_totals
     from gelu.samples.sample_ids import parse_sample_ids, select_sample_ids
 
     ranges = parse_sample_ids(sample_ids)
-    folder = existing_directory(dataset_dir, "--dataset_dir")
+    folder = existing_directory(dataset_dir, "dataset_dir")
     source = find_model(model_type)
     model = source.name
     dataset = require_model_file(folder, model, DATASET)
     activation_file = dataset_activation_file(folder, model)
     stated = read_stated([folder], model)
     check_stated(stated)
+    from gelu.samples.reading import dataset_geometry
+
     geometry = dataset_geometry(stated, source)
     if figure_rows > geometry.n_layer:
         raise UserError(f"--figure_rows {figure_rows}: the model has {geometry.n_layer} layers")
@@ -118,7 +113,9 @@ def draw_samples(
     check_counts(rows, dataset, activations, geometry, activation_file)
     check_totals(all_of_file.sample_ids, all_of_file.counts, stated, activation_file)
     endings = [picture_ending(sample_id, vis_mode) for sample_id in chosen]
-    files = output_files(export_dir, "--export_dir", source, endings, run_files([folder], model))
+    files = output_files(
+        export_dir, "export_dir", model, endings, [*run_files([folder], model), *source.files()]
+    )
     _draw(files, texts, activations, geometry, figure_rows, vis_mode)
 
 

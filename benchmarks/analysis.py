@@ -28,7 +28,8 @@ def main() -> None:
     parser.add_argument("--samples", default="10000", help="sizes on gpt2's shape, comma-separated")
     arguments = parser.parse_args()
     from benchmarks.measuring import report, run_measured, table
-    from gelu.model.loading import HUB_GEOMETRIES, Geometry
+    from gelu.model.source import HUB_GEOMETRIES
+    from gelu.neurons import Geometry
 
     with tempfile.TemporaryDirectory() as folder:
         lines = _compare(Path(folder) / "small", Geometry(2, 0, 1024, 0))

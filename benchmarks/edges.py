@@ -44,7 +44,7 @@ def _full(folder: Path, repeats: int) -> str:
     from gelu.artifacts import Artifacts
     from gelu.graph.edges import full_edge_blocks, full_edge_bytes
     from gelu.graph.output import write_full_edges
-    from gelu.model.loading import HUB_GEOMETRIES
+    from gelu.model.source import HUB_GEOMETRIES
 
     geometry = HUB_GEOMETRIES["gpt2"]
     files, size = Artifacts(folder, "gpt2"), full_edge_bytes(geometry)

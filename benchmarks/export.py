@@ -65,7 +65,8 @@ def _export(n_samples: int, formats: list[str]) -> dict[str, Any]:
     from gelu.generation.export import FORMATS, export_samples
     from gelu.generation.prompts import Prompt
     from gelu.generation.table import DatasetTable
-    from gelu.model.loading import HUB_GEOMETRIES, find_model, load_tokenizer
+    from gelu.model.source import HUB_GEOMETRIES, find_model
+    from gelu.model.tokenizer import load_tokenizer
 
     geometry = HUB_GEOMETRIES["gpt2"]
     prompts = [

@@ -45,7 +45,7 @@ def main() -> None:
 
 def _dataset(folder: Path, n_samples: int) -> Path:
     from benchmarks.synthetic import write_synthetic_dataset
-    from gelu.model.loading import HUB_GEOMETRIES
+    from gelu.model.source import HUB_GEOMETRIES
 
     # The model's name in file names is its folder's.
     folder = folder / "synthetic"

@@ -249,7 +249,7 @@ def measure_gpt2(sizes: list[int]) -> None:
 
     from benchmarks.measuring import report, run_measured, table
     from benchmarks.synthetic import write_synthetic_dataset
-    from gelu.model.loading import HUB_GEOMETRIES
+    from gelu.model.source import HUB_GEOMETRIES
 
     lines = []
     for n_samples in sizes:

@@ -10,7 +10,7 @@ HEADS = {"gpt2": 12, "gpt2-medium": 16, "gpt2-large": 20, "gpt2-xl": 25}
 
 def random_gpt2(name: str, seed: int = 0) -> Any:
     """Return a `GPT2LMHeadModel` of the named size with seeded random weights, on the CPU."""
-    from gelu.model.loading import HUB_GEOMETRIES
+    from gelu.model.source import HUB_GEOMETRIES
 
     geometry = HUB_GEOMETRIES[name]
     torch.manual_seed(seed)

@@ -87,7 +87,7 @@ def _run(script: str, model: str, dataset: Path, seed: int) -> Any:
     """Run a script at its defaults; return the files that it wrote."""
     from benchmarks.measuring import run_measured
     from gelu.artifacts import Artifacts
-    from gelu.model.loading import find_model
+    from gelu.model.source import find_model
 
     output = dataset / f"results_{seed}"
     command: list[Any] = [sys.executable, ROOT / script, "--model_type", model, "--seed", seed]
@@ -124,7 +124,7 @@ def _next_token(model: str, dataset: Path, seed: int) -> list[str]:
 def _scikit_learn(model: str, dataset: Path, seed: int) -> float:
     """Return the bits of the plain regression on the last layer's neurons."""
     from gelu.learning.tokens import Classes
-    from gelu.model.loading import read_geometry
+    from gelu.model.config import read_geometry
     from gelu.samples.reading import read_folder
     from gelu.samples.splits import split_parts
 

@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.prompt_worlds import Shape
-from gelu.model.loading import Geometry
+from gelu.neurons import Geometry
 from gelu.packed import PackedActivations
 from gelu.samples.arrays import Samples, arrange
 

@@ -44,7 +44,8 @@ def saved_shape(name: str) -> "tempfile.TemporaryDirectory[str]":
 
 def load_ours(folder: str, name: str) -> Any:
     """Load it as this project's scripts do."""
-    from gelu.model.loading import ModelSource, load_model
+    from gelu.model.loading import load_model
+    from gelu.model.source import ModelSource
 
     return load_model(ModelSource(name, Path(folder), None), "cpu")
 

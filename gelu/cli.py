@@ -19,13 +19,13 @@ import math
 import re
 import signal
 import sys
-import tempfile
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Callable, Sequence
+from dataclasses import fields
 from types import FrameType
 from typing import Any, NoReturn
 
+from gelu.errors import UserError, failure_text, one_line
+from gelu.limits import LARGEST_WHOLE
 from gelu.streams import guard_streams
 
 EXIT_USER_ERROR = 2
@@ -33,16 +33,9 @@ EXIT_OUTPUT_LOST = 1
 EXIT_BROKEN_PIPE = 128 + signal.SIGPIPE
 STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 SECONDS_TO_DEAL = 0.1  # with an interrupt, after which it is raised again
-# Beyond it neither JSON's readers elsewhere nor a float hold every whole number.
-LARGEST_WHOLE = (1 << 53) - 1
 # Of these and all between them the reciprocal is a normal float32, as is what divides a logit.
 LOWEST_TEMPERATURE, HIGHEST_TEMPERATURE = 1e-30, 1e30
 SHOWN = 60
-LONGEST_LINE = 2000  # characters of a message, whatever a file or an argument holds
-
-
-class UserError(Exception):
-    """A mistake that the person at the shell can mend; its text is one line that says how."""
 
 
 class _Parser(argparse.ArgumentParser):
@@ -191,29 +184,18 @@ def _end_interrupted(error: BaseException, number: int) -> NoReturn:
     by = "" if number == signal.SIGINT else f" by {signal.Signals(number).name}"
     said = str(error) if isinstance(error, KeyboardInterrupt) else ""
     said = said or "nothing unfinished was left under a final name; the same command starts anew"
-    print(one_line(f"interrupted{by}: {said}"), file=sys.stderr)
+    print(one_line(as_flags(f"interrupted{by}: {said}")), file=sys.stderr)
     sys.exit(128 + number)
 
 
-def failure_text(error: UserError | OSError | MemoryError) -> str:
-    """Return what a user is told of an error that is no fault of the program."""
-    if isinstance(error, MemoryError):
-        return f"this needs more memory than there is ({error or 'MemoryError'})"
-    if isinstance(error, OSError):
-        return f"{error.filename or 'the system'}: {error.strerror or error}"
-    return str(error)
+def as_flags(message: str) -> str:
+    """Return a message of the library, which knows no flags, with its `parameters` as --flags."""
+    return re.sub(r"`([a-z][a-z_]*)`", r"--\1", message)
 
 
 def _end_with(message: str) -> NoReturn:
-    print(f"error: {one_line(message)}", file=sys.stderr)
+    print(f"error: {one_line(as_flags(message))}", file=sys.stderr)
     sys.exit(EXIT_USER_ERROR)
-
-
-def one_line(message: str) -> str:
-    """Return a message as one line that moves no cursor: control characters are escaped."""
-    joined = " ".join(message.split())
-    shown = "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in joined)
-    return shown if len(shown) <= LONGEST_LINE else f"{shown[:LONGEST_LINE]}..."
 
 
 def add_model_argument(parser: argparse.ArgumentParser, default: str = "gpt2") -> None:
@@ -327,53 +309,40 @@ def unit_interval(text: str) -> float:
     return value
 
 
-def existing_file(path: str | Path, argument: str) -> Path:
-    """Return `path` if it is a file; `UserError` naming the argument otherwise."""
-    path = Path(path)
-    with _possible(path, argument):
-        if path.is_dir():
-            raise UserError(f"{argument} {path}: this is a folder, a file is needed")
-        if not path.is_file():
-            raise UserError(f"{argument} {path}: no such file")
-    return path
+def add_dataset_arguments(parser: argparse.ArgumentParser, edges: str) -> None:
+    """Add what all scripts that generate take, but seed, temperature and formats.
+
+    edges: the default of `edges`.
+    """
+    parser.add_argument(
+        "--top_k", type=non_negative_int, default=0, help="draw from the k likeliest; 0 = all"
+    )
+    parser.add_argument(
+        "--batch_size",
+        type=positive_int,
+        default=None,
+        help="completions at once; by default 64, on cuda 256, fewer where their cache is too big",
+    )
+    add_edge_arguments(parser, kinds=("full", "strongest", "none"), default=edges)
+    add_device_argument(parser)
+    add_csv_safe_argument(parser)
+    parser.add_argument(
+        "--dtype",
+        choices=("float32", "bfloat16"),
+        default="float32",
+        help="of weights and activations; bfloat16 is for GPUs and changes some active sets",
+    )
+    parser.add_argument(
+        "--overwrite",
+        action="store_true",
+        help="start afresh where the folder holds a run already, finished or not",
+    )
 
 
-def existing_directory(path: str | Path, argument: str) -> Path:
-    """Return `path` if it is a folder; `UserError` naming the argument otherwise."""
-    path = Path(path)
-    with _possible(path, argument):
-        if not path.is_dir():
-            reason = "this is a file, a folder is needed" if path.exists() else "no such folder"
-            raise UserError(f"{argument} {path}: {reason}")
-    return path
+def chosen(kind: Any, arguments: argparse.Namespace, **others: Any) -> Any:
+    """Return a dataclass of the arguments that are named like its fields.
 
-
-def output_directory(path: str | Path, argument: str) -> Path:
-    """Return `path` as a writable folder, made with its parents if missing."""
-    path = Path(path)
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-        _probe_writable(path)
-    except FileExistsError:
-        raise UserError(f"{argument} {path}: this is a file, a folder is needed") from None
-    except (OSError, ValueError) as error:  # a name with a NUL is a ValueError
-        reason = getattr(error, "strerror", error)
-        raise UserError(f"{argument} {path}: cannot write there ({reason})") from None
-    return path
-
-
-@contextmanager
-def _possible(path: Path, argument: str) -> Iterator[None]:
-    """Name the argument where the system has no such names at all: too long, or with a NUL."""
-    try:
-        yield
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", error)
-        raise UserError(f"{argument} {path}: {reason}") from None
-
-
-def _probe_writable(folder: Path) -> None:
-    # Creating a file is the only test that holds for root, ACLs and read-only mounts alike; with
-    # a name of its own, as other processes may be probing.
-    with tempfile.TemporaryFile(dir=folder):
-        pass
+    others: the fields that no argument is named like.
+    """
+    values = vars(arguments) | others
+    return kind(**{field.name: values[field.name] for field in fields(kind)})

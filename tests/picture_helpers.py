@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from gelu.artifacts import DATASET, Artifacts, write_table
-from gelu.model.loading import Geometry
+from gelu.neurons import Geometry
 from gelu.packed import PackedActivations
 from tests.helpers import write_activations
 

@@ -29,8 +29,11 @@ from gelu.artifacts import (
     read_predictor,
     read_tensors,
 )
-from gelu.cli import UserError
-from gelu.model.loading import SHIPPED_FOLDER, find_model, load_model, load_tokenizer, read_geometry
+from gelu.errors import UserError
+from gelu.model.config import read_geometry
+from gelu.model.loading import load_model
+from gelu.model.source import SHIPPED_FOLDER, find_model
+from gelu.model.tokenizer import load_tokenizer
 
 N_NEURONS = 4096
 

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from gelu.model.loading import Geometry
+from gelu.neurons import Geometry
 from gelu.packed import PackedActivations
 from gelu.samples.arrays import Samples, arrange
 from gelu.samples.completions import Completions

@@ -9,14 +9,9 @@ from pathlib import Path
 import pytest
 
 from gelu import cli
-from gelu.cli import (
-    UserError,
-    existing_directory,
-    existing_file,
-    non_negative_float,
-    output_directory,
-    positive_int,
-)
+from gelu.cli import non_negative_float, positive_int
+from gelu.errors import UserError
+from gelu.places import existing_directory, existing_file, output_directory
 from tests.helpers import ROOT, kept_signals, run_script
 
 SCRIPTS = sorted(path.name for path in ROOT.glob("*.py"))
@@ -66,21 +61,21 @@ def test_number_types() -> None:
 def test_paths_are_checked_with_the_argument_named(tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.write_text("")
-    assert existing_file(file, "--a") == file
-    assert existing_directory(tmp_path, "--a") == tmp_path
-    new = output_directory(tmp_path / "x" / "y", "--a")
+    assert existing_file(file, "a") == file
+    assert existing_directory(tmp_path, "a") == tmp_path
+    new = output_directory(tmp_path / "x" / "y", "a")
     assert new.is_dir() and list(new.iterdir()) == []
     for check, path, message in [
-        (existing_file, tmp_path, "--a .*: this is a folder"),
-        (existing_file, tmp_path / "no", "--a .*: no such file"),
-        (existing_directory, file, "--a .*: this is a file"),
-        (existing_directory, tmp_path / "no", "--a .*: no such folder"),
-        (output_directory, file, "--a .*: this is a file"),
-        (output_directory, file / "x", "--a .*: cannot write there"),
-        (existing_file, tmp_path / ("x" * 5000), "--a .*: File name too long"),
+        (existing_file, tmp_path, "`a` .*: this is a folder"),
+        (existing_file, tmp_path / "no", "`a` .*: no such file"),
+        (existing_directory, file, "`a` .*: this is a file"),
+        (existing_directory, tmp_path / "no", "`a` .*: no such folder"),
+        (output_directory, file, "`a` .*: this is a file"),
+        (output_directory, file / "x", "`a` .*: cannot write there"),
+        (existing_file, tmp_path / ("x" * 5000), "`a` .*: File name too long"),
     ]:
         with pytest.raises(UserError, match=message):
-            check(path, "--a")
+            check(path, "a")
 
 
 @pytest.mark.parametrize(
@@ -90,6 +85,7 @@ def test_paths_are_checked_with_the_argument_named(tmp_path: Path) -> None:
         (PermissionError(13, "Permission denied", "a/b"), "error: a/b: Permission denied\n"),
         (OSError(5, "Input/output error"), "error: the system: Input/output error\n"),
         (UserError("a\nb\x1b[31m"), "error: a b\\x1b[31m\n"),
+        (UserError("`model_type` x: no `X` there"), "error: --model_type x: no `X` there\n"),
     ],
 )
 def test_what_the_machine_refuses_is_one_line(

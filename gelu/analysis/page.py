@@ -10,13 +10,13 @@ from matplotlib.figure import Figure
 
 from gelu import artifacts
 from gelu.analysis.run import Analysis, Settings
+from gelu.page import NotDrawn, Picture, Section, Table, report_html
 from gelu.plots.clusters import MOST_PROMPT_COLOURS, clusters_figure
 from gelu.plots.figures import png_bytes
 from gelu.plots.neurons import importance_by_layer_figure, top_neurons_figure
 from gelu.plots.positions import position_heatmap_figure
 from gelu.plots.similarities import similarities_figure
 from gelu.plots.tokens import token_specific_figure
-from gelu.report import NotDrawn, Picture, Section, Table, report_html
 from gelu.samples.arrays import Samples
 from gelu.statistics.consistent_neurons import Consistency
 from gelu.statistics.position_specific import PositionTests

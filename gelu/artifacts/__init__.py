@@ -81,7 +81,6 @@ from gelu.artifacts.stated import (
     Frequency,
     Stated,
     StatedRun,
-    dataset_geometry,
     read_stated,
 )
 from gelu.artifacts.tables import (
@@ -209,7 +208,6 @@ __all__ = [
     "StatedRun",
     "complete_file",
     "dataset_activation_file",
-    "dataset_geometry",
     "edges_have_weights",
     "file_hash",
     "find_activation_file",

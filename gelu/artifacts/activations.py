@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from gelu.artifacts import safe_json, safe_pickle
 from gelu.artifacts.files import read_text
 from gelu.artifacts.writers import MATRIX, PICKLE, Artifacts
-from gelu.cli import UserError
+from gelu.errors import UserError
 from gelu.packed import PackedActivations, rows_in_block
 
 ACTIVATION_ENDINGS = (".pickle", ".pkl", ".json")
@@ -139,7 +139,7 @@ def _from_vector(path: Path, vector: NDArray[Any], n_neurons: int) -> PackedActi
     if vector.shape != (n_neurons,) or not np.isin(vector, (0, 1)).all():
         raise UserError(
             f"{path}: an array of shape {vector.shape}; a 0/1 vector of the model's {n_neurons} "
-            "neurons is needed (is --model_type the one that made it?)"
+            "neurons is needed (is `model_type` the one that made it?)"
         )
     return PackedActivations.from_bool(vector[None].astype(bool))
 
@@ -169,7 +169,7 @@ def _checked_ids(path: Path, sample_id: int, ids: Any, n_neurons: int) -> NDArra
         outside = array[(array < 0) | (array >= n_neurons)]
         raise UserError(
             f"{path}: sample {sample_id} names neuron {outside[0]}; the model has 0 to "
-            f"{n_neurons - 1} (is --model_type the one that made it?)"
+            f"{n_neurons - 1} (is `model_type` the one that made it?)"
         )
     if (np.diff(array) <= 0).any():
         ordered = np.sort(array)
@@ -285,7 +285,7 @@ def _require_width(path: Path, shape: tuple[int, ...], n_neurons: int) -> None:
     if shape[1] != n_neurons:
         raise UserError(
             f"{path}: has {shape[1]} neurons, the model {n_neurons} "
-            "(is --model_type the one that made it?)"
+            "(is `model_type` the one that made it?)"
         )
 
 

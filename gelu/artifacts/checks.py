@@ -11,7 +11,7 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from gelu.cli import LARGEST_WHOLE
+from gelu.limits import LARGEST_WHOLE
 
 Check = Callable[[str, Any], None]
 

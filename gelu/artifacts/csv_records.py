@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from gelu.cli import UserError
+from gelu.errors import UserError
 
 
 class Record(NamedTuple):

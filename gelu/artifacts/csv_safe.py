@@ -9,7 +9,7 @@ further last column, `csv_safe`, says that this was done. Numbers stay as they a
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gelu.cli import UserError
+from gelu.errors import UserError
 
 if TYPE_CHECKING:
     import pandas as pd

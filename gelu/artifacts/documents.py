@@ -29,7 +29,7 @@ from gelu.artifacts.checks import (
 )
 from gelu.artifacts.predictors import PREDICTOR_FORMAT
 from gelu.artifacts.tables import read_document
-from gelu.cli import UserError
+from gelu.errors import UserError
 
 SHARE, BITS, COUNT = number(0, 1), number(0), whole()
 MOST_LAYERS, MOST_NEURONS = 10**5, 2**31 - 1
@@ -289,7 +289,7 @@ def read_predictor(path: Path) -> dict[str, Any] | None:
     if (found := content.get("format", 1)) != PREDICTOR_FORMAT:
         raise UserError(
             f"{path}: the predictor is of format {found}, this version reads {PREDICTOR_FORMAT}; "
-            "learn anew with --dataset_dir"
+            "learn anew with `dataset_dir`"
         )
     _require(path, content, PREDICTOR_KEYS)
     ids, sizes = content["token_ids"], content["sizes"]

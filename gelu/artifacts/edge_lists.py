@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gelu.cli import UserError
-from gelu.model.loading import Geometry
+from gelu.errors import UserError
+from gelu.neurons import Geometry
 
 EDGE_CHUNK_BYTES = 1 << 24
 FLOAT = rb"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?"

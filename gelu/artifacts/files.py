@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
-from gelu.cli import UserError
+from gelu.errors import UserError
 
 PARTIAL = ".partial"
 PARTIAL_NAME = re.compile(r"\.(.+)\.[0-9a-f]{8}\.partial")

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from gelu.artifacts.files import refuse_link
-from gelu.cli import UserError
+from gelu.errors import UserError
 
 LOCK = "lock"
 PART_LOCK = "part_{}_of_{}.lock"

@@ -1,6 +1,6 @@
 """Where a command writes: refused before the work where a file could not, or must not, be written.
 
-files = output_files("out", "--output_dir", source, [SUMMARY, REPORT], inputs=[table_path])
+files = output_files("out", "output_dir", "gpt2", [SUMMARY, REPORT], inputs=[table_path])
 files.write_summary(...)
 """
 
@@ -10,8 +10,8 @@ from pathlib import Path
 
 from gelu.artifacts import predictors, writers
 from gelu.artifacts.writers import Artifacts
-from gelu.cli import UserError, output_directory
-from gelu.model.loading import ModelSource
+from gelu.errors import UserError
+from gelu.places import output_directory
 
 # All files of a run; in the order in which they are deleted: first what says that a folder is
 # finished, so that a kill leaves no such folder mixed.
@@ -78,7 +78,7 @@ GRAPH_PICTURE_FILES = (
 def output_files(
     folder: str | Path,
     argument: str,
-    source: ModelSource,
+    model: str,
     endings: Iterable[str],
     inputs: Iterable[Path] = (),
     csv_safe: bool = False,
@@ -86,22 +86,22 @@ def output_files(
     """Return the files of a model in a folder that is made where it is missing.
 
     argument: which names the folder. endings: of all that is to be written or deleted there.
-    inputs: files that the command reads, further to the model's. Raises `UserError` where one of
-    them would be overwritten, whatever link leads to it, and where a folder has the name of a file
-    to write.
+    inputs: files that the command reads, those of the model among them. Raises `UserError` where
+    one of them would be overwritten, whatever link leads to it, and where a folder has the name of
+    a file to write.
     """
-    files = Artifacts(output_directory(folder, argument), source.name, csv_safe)
-    known = {place: path for path in [*inputs, *_model_files(source)] if (place := _place(path))}
+    files = Artifacts(output_directory(folder, argument), model, csv_safe)
+    known = {place: path for path in inputs if (place := _place(path))}
     for path in map(files.path, endings):
         if _is_folder(path):
             raise UserError(
                 f"{path}: this is a folder, and a file of that name is to be written; rename it, "
-                f"or choose another folder for {argument}"
+                f"or choose another folder for `{argument}`"
             )
         if (place := _place(path)) in known:
             raise UserError(
                 f"{path}: would be overwritten, and is the same file as {known[place]}, which this "
-                f"command reads; choose another folder for {argument}"
+                f"command reads; choose another folder for `{argument}`"
             )
     return files
 
@@ -109,14 +109,6 @@ def output_files(
 def run_files(folders: Iterable[Path], model: str) -> list[Path]:
     """Return the paths of all files that runs of a model have in these folders, there or not."""
     return [Artifacts(folder, model).path(ending) for folder in folders for ending in RUN_FILES]
-
-
-def _model_files(source: ModelSource) -> list[Path]:
-    if source.folder is None or not source.folder.is_dir():
-        return []
-    # What an earlier command has written into the model's folder is none of the model's.
-    own = f"{source.name}_"
-    return [path for path in source.folder.iterdir() if not path.name.startswith(own)]
 
 
 def _place(path: Path) -> tuple[int, int] | None:

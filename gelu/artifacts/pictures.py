@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from gelu.artifacts.files import is_there
-from gelu.cli import UserError
+from gelu.errors import UserError
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 MOST_BYTES, MOST_PIXELS = 1 << 28, 1 << 28

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gelu.artifacts.files import is_there, write_bytes
-from gelu.cli import UserError
+from gelu.errors import UserError
 
 if TYPE_CHECKING:
     import torch
@@ -46,7 +46,7 @@ def read_tensors(path: Path) -> "dict[str, torch.Tensor]":
     from safetensors.torch import load_file
 
     if not is_there(path):
-        raise UserError(f"{path}: no such file; learn with --dataset_dir first")
+        raise UserError(f"{path}: no such file; learn with `dataset_dir` first")
     try:
         tensors: dict[str, torch.Tensor] = load_file(path)
     except SafetensorError as error:

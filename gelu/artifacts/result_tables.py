@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from gelu.artifacts.checks import SHOWN, Check, Refused, number, text, whole
 from gelu.artifacts.csv_records import Record, csv_records, whole_records
 from gelu.artifacts.files import is_there, read_text
-from gelu.cli import UserError
+from gelu.errors import UserError
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 
 from gelu.artifacts.files import complete_file
 from gelu.artifacts.records import record_type
-from gelu.cli import UserError
+from gelu.errors import UserError
 
 DIGEST_BYTES = 32
 BUFFER_BYTES = 1 << 24

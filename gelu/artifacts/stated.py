@@ -22,8 +22,8 @@ from gelu.artifacts.tables import (
     read_geometry_table,
 )
 from gelu.artifacts.writers import ATTRIBUTES, FREQUENCY, RUN, Artifacts
-from gelu.cli import UserError
-from gelu.model.loading import Geometry, ModelSource, known_geometry, read_geometry
+from gelu.errors import UserError
+from gelu.neurons import Geometry
 
 SHOWN = 60
 # Frequencies that another program has saved anew may have lost their last digits.
@@ -83,21 +83,6 @@ def read_stated(folders: Iterable[Path], model: str) -> Stated:
             geometries[files.path(RUN)], run = _read_run(files.path(RUN), document)
             runs.append(run)
     return Stated(_agreed_geometry(geometries), tuple(frequencies), tuple(runs))
-
-
-def dataset_geometry(stated: Stated, source: ModelSource) -> Geometry:
-    """Return the geometry of the model that wrote the dataset in these folders.
-
-    Layers and neurons are what the folders' own files state, else the model's; tokens and positions
-    are the model's where these agree and it is at hand without asking the hub, else 0. Raises
-    `UserError` where nothing is known.
-    """
-    if stated.geometry is None:
-        return read_geometry(source)
-    known, n_layer, d_mlp = known_geometry(source), stated.geometry.n_layer, stated.geometry.d_mlp
-    if known and (known.n_layer, known.d_mlp) == (n_layer, d_mlp):
-        return known
-    return Geometry(n_layer, 0, d_mlp, 0, 0)
 
 
 def _agreed_geometry(stated: Mapping[Path, Geometry | None]) -> Geometry | None:

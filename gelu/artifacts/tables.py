@@ -14,8 +14,8 @@ from gelu.artifacts.csv_records import Record, csv_records, whole_records
 from gelu.artifacts.csv_safe import undo_csv_safe
 from gelu.artifacts.files import is_there, read_text
 from gelu.artifacts.writers import Artifacts
-from gelu.cli import UserError
-from gelu.model.loading import LARGEST, Geometry
+from gelu.errors import UserError
+from gelu.neurons import LARGEST, Geometry
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -45,7 +45,7 @@ def read_dataset(path: Path, geometry: Geometry | None = None) -> "pd.DataFrame"
     what cannot be, naming the row: numbers that are none or negative, tokens and positions that the
     model of this geometry (`dataset_geometry`) has not, a sample or a token of a completion that
     stands there twice, counts that do not add up, a text that disagrees with its id. Without a
-    geometry, tokens and positions are refused that no model has. What `--csv_safe` put before texts
+    geometry, tokens and positions are refused that no model has. What `csv_safe` put before texts
     is taken off.
     """
     table = undo_csv_safe(_read_csv(path, "a dataset CSV", TEXT_COLUMNS), path)
@@ -309,5 +309,5 @@ def require_model_file(folder: Path, model: str, ending: str) -> Path:
     if path.is_file():
         return path
     others = sorted(other.name.removesuffix(f"_{ending}") for other in folder.glob(f"*_{ending}"))
-    there = f"; there is one of --model_type {', '.join(others)}" if others else ""
+    there = f"; there is one of `model_type` {', '.join(others)}" if others else ""
     raise UserError(f"{path}: no such file{there}")

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from gelu.artifacts.csv_safe import make_csv_safe
 from gelu.artifacts.files import complete_file, write_bytes
-from gelu.model.loading import Geometry
+from gelu.neurons import Geometry
 
 if TYPE_CHECKING:
     import networkx as nx

@@ -12,10 +12,10 @@ from typing import Any
 
 import pandas as pd
 
+from gelu.page import Picture, Prepared, Section, Table, report_html
 from gelu.patterns.page import CAPTION as PATTERNS_CAPTION
 from gelu.patterns.page import TITLE as PATTERNS_TITLE
 from gelu.patterns.page import patterns_section
-from gelu.report import Picture, Prepared, Section, Table, report_html
 from gelu.samples.splits import coverage_note
 
 PREDICTORS = {

@@ -19,9 +19,9 @@ import pandas as pd
 
 from gelu import artifacts
 from gelu.artifacts import Artifacts
-from gelu.cli import UserError
+from gelu.errors import UserError
 from gelu.findings.page import CAPTIONS, Found
-from gelu.report import Picture
+from gelu.page import Picture
 
 ACTIVATIONS_SCRIPT, PATTERNS_SCRIPT = "predict_activations.py", "extract_patterns.py"
 TOKENS_SCRIPT = "predict_next_token.py"
@@ -104,7 +104,7 @@ def _require_one_dataset(files: Artifacts, found: Found) -> None:
     for path, origin in stated.items():
         if origin["the model"] != files.model:
             raise UserError(
-                f"{path}: its model is {origin['the model']}, --model_type is {files.model}"
+                f"{path}: its model is {origin['the model']}, `model_type` is {files.model}"
             )
     for (one, first), (other, second) in combinations(stated.items(), 2):
         for what in first.keys() & second.keys():

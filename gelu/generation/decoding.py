@@ -23,7 +23,7 @@ from gelu.generation.prompts import Prompt
 from gelu.generation.sampling import draw_tokens, token_uniforms
 from gelu.model.gpt2 import GPT2, KeyValueCache
 from gelu.model.hooks import GeluRecorder
-from gelu.model.loading import Geometry
+from gelu.neurons import Geometry
 
 # Tokens of prompts read at once: more would be no faster and take more memory.
 TOKENS_AT_ONCE = 4096

@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 from gelu.artifacts import DATASET, JSON, MATRIX, PICKLE, Artifacts, Shards
 from gelu.generation.batches import Plan
 from gelu.generation.table import DatasetTable
-from gelu.model.loading import Geometry
+from gelu.neurons import Geometry
 from gelu.packed import PackedActivations, rows_in_block
 from gelu.progress import progress_bar
 
-# The names of `--formats`, each with its file.
+# The names of `formats`, each with its file.
 FORMATS = {"csv": DATASET, "npz": MATRIX, "pickle": PICKLE, "json": JSON}
 
 

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any, TypeVar
 
-from gelu.cli import UserError, failure_text
+from gelu.errors import UserError, failure_text
 
 Value = TypeVar("Value")
 # The slowest process may take this much longer than the quickest.

@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from gelu.artifacts.csv_records import Record, csv_records, whole_records
-from gelu.cli import UserError
-from gelu.model.loading import Geometry, encode_text
+from gelu.errors import UserError
+from gelu.model.tokenizer import encode_text
+from gelu.neurons import Geometry
 
 SHOWN = 60
 PROMPT, NEW_TOKENS, SAMPLES = "prompts", "number_of_new_tokens", "num_samples"

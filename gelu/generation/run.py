@@ -10,24 +10,15 @@ was interrupted and several processes can share one. The folder depends on the i
 alone, not on the script, nor on how many processes made it.
 """
 
-import argparse
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gelu.cli import (
-    UserError,
-    add_csv_safe_argument,
-    add_device_argument,
-    add_edge_arguments,
-    existing_file,
-    failure_text,
-    non_negative_int,
-    positive_int,
-)
+from gelu.errors import UserError, failure_text
+from gelu.places import existing_file
 from gelu.provenance import package_versions
 
 if TYPE_CHECKING:
@@ -40,7 +31,8 @@ if TYPE_CHECKING:
     from gelu.generation.prompts import Prompt
     from gelu.generation.run_folder import RunFolder
     from gelu.model.gpt2 import GPT2
-    from gelu.model.loading import Geometry, ModelSource
+    from gelu.model.source import ModelSource
+    from gelu.neurons import Geometry
 
 # Named in every folder, whichever script made it: this one makes the same folder by itself.
 SCRIPT = "generate_activation_dataset.py"
@@ -50,7 +42,7 @@ ALL_FORMATS = ("csv", "npz", "pickle", "json")
 
 @dataclass(frozen=True)
 class Options:
-    """The arguments that decide what is written, as the shell gave them."""
+    """What decides what is written; batch_size: None for the device's own."""
 
     seed: int
     temperature: float
@@ -62,12 +54,6 @@ class Options:
     dtype: str
     formats: tuple[str, ...]
     csv_safe: bool = False
-
-    @classmethod
-    def from_arguments(cls, arguments: argparse.Namespace, **others: Any) -> "Options":
-        """Return the options among a command line's arguments; others: those that it lacks."""
-        values = vars(arguments) | others
-        return cls(**{field.name: values[field.name] for field in fields(cls)})
 
 
 @dataclass(frozen=True)
@@ -138,43 +124,27 @@ class Made:
         )
 
 
-def add_dataset_arguments(parser: argparse.ArgumentParser, edges: str) -> None:
-    """Add the arguments of `Options` but seed, temperature and formats.
+@dataclass(frozen=True)
+class Outcome:
+    """How a process's work on a folder ended.
 
-    edges: the default of `--edges`.
+    said: one line for people, None where another rank says it. made: None where there was nothing
+    to do, or where others have to go on.
     """
-    parser.add_argument(
-        "--top_k", type=non_negative_int, default=0, help="draw from the k likeliest; 0 = all"
-    )
-    parser.add_argument(
-        "--batch_size",
-        type=positive_int,
-        default=None,
-        help="completions at once; by default 64, on cuda 256, fewer where their cache is too big",
-    )
-    add_edge_arguments(parser, kinds=("full", "strongest", "none"), default=edges)
-    add_device_argument(parser)
-    add_csv_safe_argument(parser)
-    parser.add_argument(
-        "--dtype",
-        choices=("float32", "bfloat16"),
-        default="float32",
-        help="of weights and activations; bfloat16 is for GPUs and changes some active sets",
-    )
-    parser.add_argument(
-        "--overwrite",
-        action="store_true",
-        help="start afresh where the folder holds a run already, finished or not",
-    )
+
+    said: str | None
+    made: Made | None = None
 
 
 def read_inputs(input_csv: Path, model_type: str) -> Inputs:
     """Read the prompts and encode them for the model. Raises `UserError` for what is wrong."""
     from gelu.artifacts import read_text
     from gelu.generation.prompts import encode_prompts, parse_prompts
-    from gelu.model.loading import find_model, load_tokenizer, read_geometry
+    from gelu.model.config import read_geometry
+    from gelu.model.source import find_model
+    from gelu.model.tokenizer import load_tokenizer
 
-    rows = parse_prompts(read_text(existing_file(input_csv, "--input_csv")), input_csv)
+    rows = parse_prompts(read_text(existing_file(input_csv, "input_csv")), input_csv)
     source = find_model(model_type)
     geometry = read_geometry(source)
     tokenizer = load_tokenizer(source)
@@ -198,11 +168,10 @@ def make_ready(inputs: Inputs, options: Options) -> Ready:
 
 def make_dataset(
     files: "Artifacts", ready: Ready, options: Options, sharing: Sharing, label: str = "tokens"
-) -> Made | str:
+) -> Outcome:
     """Make a dataset's folder, or this process's part of it, going on where it was interrupted.
 
-    label: of the progress bar. Returns a sentence where there was nothing to do, or where others
-    have to go on.
+    label: of the progress bar.
     """
     from gelu.generation.process_group import joined_team
 
@@ -212,7 +181,7 @@ def make_dataset(
         try:
             missing = team.share(lambda: job.begin(stack))
             if missing is None:
-                return f"{files.folder}: finished already; --overwrite makes it anew"
+                return Outcome(f"{files.folder}: finished already; `overwrite` makes it anew")
             team.agree(_failure_of(lambda: job.make(missing)))
             return job.end(stack)
         except KeyboardInterrupt:
@@ -300,7 +269,7 @@ class _Job:
         if self.sharing.merge and missing:
             raise UserError(
                 f"{self.files.folder}: {len(missing):,} of {self.plan.n_batches:,} batches are "
-                f"missing, the first is {missing[0]} (--shard i/n makes those that leave i when "
+                f"missing, the first is {missing[0]} (`shard` i/n makes those that leave i when "
                 "divided by n); make them, then merge"
             )
         return missing
@@ -365,15 +334,16 @@ class _Job:
         there = sum(self.shards.path(batch).exists() for batch in range(self.plan.n_batches))
         return (
             f"{there:,} of {self.plan.n_batches:,} batches are done and kept in "
-            f"{self.shards.folder}; the same command, without --overwrite, goes on from there"
+            f"{self.shards.folder}; the same command, without `overwrite`, goes on from there"
         )
 
-    def end(self, stack: ExitStack) -> Made | str:
+    def end(self, stack: ExitStack) -> Outcome:
         """Write the files from the shards, once all are there and this process is to do it."""
         if self.sharing.part is not None:
-            return f"{self.files.folder}: part {'/'.join(map(str, self.sharing.part))} is done"
+            part = "/".join(map(str, self.sharing.part))
+            return Outcome(f"{self.files.folder}: part {part} is done")
         if self.team.rank > 0:
-            return ""
+            return Outcome(None)
         from gelu.artifacts import DiskFullError
 
         try:
@@ -381,7 +351,7 @@ class _Job:
         except DiskFullError as error:
             raise UserError(f"{error}; {self.progress()}") from None
         self.folder.finish()
-        return made
+        return Outcome(made.headline(), made)
 
     def _endings(self) -> list[str]:
         from gelu.artifacts import ATTRIBUTES, EDGES, FREQUENCY

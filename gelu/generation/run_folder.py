@@ -38,7 +38,7 @@ from gelu.artifacts import (
 )
 from gelu.artifacts.locks import PART_LOCK, is_lock
 from gelu.artifacts.shards import is_shard
-from gelu.cli import UserError
+from gelu.errors import UserError
 
 SHARDS = ".shards"
 EXPORT_ARGUMENTS = ("csv_safe", "edges", "formats", "top_edges")
@@ -133,7 +133,7 @@ class RunFolder:
         if difference is not None:
             raise UserError(
                 f"{self._files.folder}: {what} another run: {difference}; choose another folder, "
-                "or --overwrite to start afresh"
+                "or `overwrite` to start afresh"
             )
 
 
@@ -151,7 +151,7 @@ def _read_description(path: Path) -> dict[str, Any] | None:
     try:
         return read_run(path)
     except UserError as error:
-        raise UserError(f"{error}; --overwrite starts afresh") from None
+        raise UserError(f"{error}; `overwrite` starts afresh") from None
 
 
 def _is_made(name: str) -> bool:
@@ -198,9 +198,9 @@ def _importance(place: str) -> tuple[int, str]:
 
 def _in_words(place: str, theirs: Any, ours: Any) -> str:
     if place == "input_csv_sha256":
-        return "--input_csv has other contents"
+        return "`input_csv` has other contents"
     if place == "model.weights_sha256":
-        return "--model_type has other weights"
+        return "`model_type` has other weights"
     if place.startswith("arguments."):
         return (
             f"--{place.removeprefix('arguments.')} is {_shown(ours)}, there it is {_shown(theirs)}"

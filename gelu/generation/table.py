@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from gelu.generation.batches import Plan
 from gelu.generation.prompts import Prompt
-from gelu.model.loading import decode_token
+from gelu.model.tokenizer import decode_token
 
 
 class DatasetTable:

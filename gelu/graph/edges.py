@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gelu.model.loading import Geometry
+from gelu.neurons import Geometry
 
 if TYPE_CHECKING:
     import torch

@@ -12,7 +12,7 @@ from gelu.graph.edges import (
     full_edge_count,
     strongest_edges,
 )
-from gelu.model.loading import Geometry
+from gelu.neurons import Geometry
 from gelu.progress import progress_bar
 
 

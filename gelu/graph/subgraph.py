@@ -26,7 +26,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from gelu.model.loading import Geometry
+from gelu.neurons import Geometry
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -37,24 +37,6 @@ CANDIDATES_PER_PAIR = 5000
 EDGE_DTYPE = np.dtype(
     [("source", np.int64), ("target", np.int64), ("weight", np.float64), ("score", np.float64)]
 )
-
-
-def activity_entropy(counts: NDArray[np.int64], n_samples: int) -> NDArray[np.float64]:
-    """Return the entropy in bits of each neuron's being active or not, 0 to 1, (n_neurons,)."""
-    share = counts / max(1, n_samples)
-    return _bits(share) * share + _bits(1 - share) * (1 - share)
-
-
-def activity_surprisal(
-    counts: NDArray[np.int64], n_samples: int, active: NDArray[np.bool_]
-) -> NDArray[np.float64]:
-    """Return -log2 of the share of samples with the neuron active, where it is, else 0."""
-    return np.where(active, _bits(counts / max(1, n_samples)), 0.0)
-
-
-def _bits(share: NDArray[np.float64]) -> NDArray[np.float64]:
-    # Adding 0.0 turns -0.0, of a share of 1, into 0.0.
-    return -np.log2(np.where(share > 0, share, 1.0)) + 0.0
 
 
 class _BestEdges:

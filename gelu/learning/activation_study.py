@@ -44,7 +44,7 @@ from gelu.learning.prediction import (
     neuron_table,
     reliability_table,
 )
-from gelu.model.loading import Geometry
+from gelu.neurons import Geometry
 from gelu.packed import PackedActivations
 from gelu.samples.arrays import Samples
 from gelu.samples.splits import Parts, coverage_note, split_parts

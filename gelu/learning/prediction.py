@@ -29,7 +29,7 @@ from gelu.learning.scores import (
     reliability,
     score_counts,
 )
-from gelu.model.loading import Geometry
+from gelu.neurons import Geometry
 from gelu.packed import PackedActivations
 from gelu.samples.splits import Parts, interval
 

@@ -37,7 +37,7 @@ from gelu.learning.tokens import (
     batches,
     choose_token_strengths,
 )
-from gelu.model.loading import Geometry
+from gelu.neurons import Geometry
 from gelu.packed import PackedActivations
 from gelu.samples.arrays import Samples
 from gelu.samples.splits import Parts, Scale, coverage_note, interval, split_parts, sums_by_group

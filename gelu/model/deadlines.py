@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from queue import Empty, SimpleQueue
 from typing import Any, Self, TypeVar
 
-from gelu.cli import UserError
+from gelu.errors import UserError
 
 Value = TypeVar("Value")
 LEAST_RATE = 1000  # bytes a second

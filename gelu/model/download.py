@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from gelu.cli import UserError
+from gelu.errors import UserError
 from gelu.model.deadlines import LEAST_RATE, Caller, at_least_rate
 from gelu.model.hub_settings import client, fault_of_address, headers, session
 

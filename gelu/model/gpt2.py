@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 from torch import nn
 from torch.nn import functional
 
-from gelu.model.loading import Geometry
 from gelu.model.matmul import affine, pack
+from gelu.neurons import Geometry
 
 _TANH_GELU = partial(nn.GELU, approximate="tanh")
 ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {

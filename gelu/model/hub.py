@@ -17,7 +17,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from gelu.cli import UserError
+from gelu.errors import UserError
 from gelu.model.download import (
     SHA1,
     Counted,
@@ -206,7 +206,7 @@ def _refuse_full_disk(hub_id: str, folder: Path, needed: int) -> None:
     free = shutil.disk_usage(folder).free
     if free < needed:
         raise UserError(
-            f"--model_type {hub_id}: {needed:,} bytes are to be downloaded and the disk of "
+            f"`model_type` {hub_id}: {needed:,} bytes are to be downloaded and the disk of "
             f"{folder} has {free:,} free; make room, or set HF_HOME to a folder on another disk"
         )
 

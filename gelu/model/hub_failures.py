@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from gelu.cli import UserError
+from gelu.errors import UserError
 from gelu.model.deadlines import TooSlowError
 from gelu.model.download import PASSING, NotAHubError, WrongBytesError, asked_pause
 from gelu.model.hub_settings import SettingError, client, settings_of_the_way
@@ -40,12 +40,12 @@ def told_in_one_line(hub_id: str, advice: str) -> Iterator[None]:
     try:
         yield
     except library.errors.HFValidationError:
-        raise UserError(f"--model_type {hub_id}: no such folder, and not a hub id") from None
+        raise UserError(f"`model_type` {hub_id}: no such folder, and not a hub id") from None
     except SettingError as error:
         raise HubError(str(error)) from None
     except told as error:
         reason = _reason(error, hub_id, advice)
-        raise HubError(f"--model_type {hub_id}: {reason}") from None
+        raise HubError(f"`model_type` {hub_id}: {reason}") from None
 
 
 def _reason(error: Exception, hub_id: str, advice: str) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import getproxies
 
-from gelu.cli import UserError
+from gelu.errors import UserError
 
 LONGEST_LIMIT = 86_400  # seconds; from some 2 million on the system's own calls overflow
 OF_CERTIFICATES = ("SSL_CERT_FILE", "SSL_CERT_DIR")  # the first that is set is used

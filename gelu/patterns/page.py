@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gelu.html import Html, as_text, element
+from gelu.page import NotDrawn, Picture, Prepared, bullets, code, picture_html, report_html
 from gelu.plots.text import show_spaces
-from gelu.report import NotDrawn, Picture, Prepared, bullets, code, picture_html, report_html
 from gelu.samples.splits import ENOUGH_PROMPTS
 
 TITLE = "Neurons that fire together"

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from gelu.cli import UserError
+from gelu.errors import UserError
 from gelu.patterns.factors import LEAST_ACTIVE, MOST_ACTIVE
 from gelu.patterns.meaning import (
     ROLES,
@@ -107,7 +107,7 @@ def require_prompts(groups: NDArray[np.int64]) -> None:
     n_prompts = len(np.unique(groups))
     if n_prompts < LEAST_PROMPTS:
         raise UserError(
-            f"--dataset_dir: the dataset has {n_prompts} prompts of different texts; patterns are "
+            f"`dataset_dir`: the dataset has {n_prompts} prompts of different texts; patterns are "
             "found in half of the prompts and tested on the other half, which needs "
             f"{LEAST_PROMPTS} or more (parcellation_datasets/varied.csv has hundreds)"
         )

@@ -12,7 +12,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from gelu.model.loading import Geometry
+from gelu.neurons import Geometry
 from gelu.plots.cells import (
     RGBA,
     PanelLayout,

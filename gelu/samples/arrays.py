@@ -17,8 +17,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from gelu.cli import UserError
-from gelu.model.loading import Geometry
+from gelu.errors import UserError
+from gelu.neurons import Geometry
 from gelu.packed import PackedActivations
 from gelu.samples.completions import Completions
 from gelu.samples.grouping import completion_groups

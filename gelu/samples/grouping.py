@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from gelu.cli import UserError
+from gelu.errors import UserError
 
 GAP = "[…]"  # in a text, tokens whose rows the table lacks
 

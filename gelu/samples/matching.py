@@ -21,8 +21,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from gelu.artifacts import Frequency, Stated, layers_stated
-from gelu.cli import UserError
-from gelu.model.loading import Geometry
+from gelu.errors import UserError
+from gelu.neurons import Geometry
 from gelu.packed import PackedActivations
 
 SHOWN_IDS = 5

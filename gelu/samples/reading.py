@@ -16,15 +16,18 @@ from gelu.artifacts import (
     DATASET,
     Stated,
     dataset_activation_file,
-    dataset_geometry,
     file_hash,
     read_activations,
     read_dataset,
     read_stated,
     require_model_file,
 )
-from gelu.cli import UserError, existing_directory
-from gelu.model.loading import Geometry, ModelSource, find_model, model_weight_files
+from gelu.errors import UserError
+from gelu.model.config import known_geometry, read_geometry
+from gelu.model.loading import model_weight_files
+from gelu.model.source import ModelSource, find_model
+from gelu.neurons import Geometry
+from gelu.places import existing_directory
 from gelu.samples.arrays import Samples, arrange
 from gelu.samples.matching import (
     Matched,
@@ -58,7 +61,7 @@ def read_folder(
     Raises `UserError` for a folder without them, files that do not fit each other or the model, and
     a table without one of `needed_columns`.
     """
-    folder, source = existing_directory(dataset_dir, "--dataset_dir"), find_model(model_type)
+    folder, source = existing_directory(dataset_dir, "dataset_dir"), find_model(model_type)
     table_path = require_model_file(folder, source.name, DATASET)
     activation_path = dataset_activation_file(folder, source.name)
     run = read_run_samples(table_path, activation_path, source, needed_columns)
@@ -132,6 +135,21 @@ def check_weights(stated: Stated, source: ModelSource) -> None:
     for path, digest in hashes.items():
         if found != digest:
             raise UserError(
-                f"--model_type {source.name}: the SHA-256 of its weights is {found[:12]}..., "
+                f"`model_type` {source.name}: the SHA-256 of its weights is {found[:12]}..., "
                 f"{path} says {digest[:12]}...; name the model that made the dataset"
             )
+
+
+def dataset_geometry(stated: Stated, source: ModelSource) -> Geometry:
+    """Return the geometry of the model that wrote the dataset in these folders.
+
+    Layers and neurons are what the folders' own files state, else the model's; tokens and positions
+    are the model's where these agree and it is at hand without asking the hub, else 0. Raises
+    `UserError` where nothing is known.
+    """
+    if stated.geometry is None:
+        return read_geometry(source)
+    known, n_layer, d_mlp = known_geometry(source), stated.geometry.n_layer, stated.geometry.d_mlp
+    if known and (known.n_layer, known.d_mlp) == (n_layer, d_mlp):
+        return known
+    return Geometry(n_layer, 0, d_mlp, 0, 0)

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Sequence
 from itertools import islice
 
-from gelu.cli import UserError
+from gelu.errors import UserError
 
 SHOWN_UNKNOWN = 5
 
@@ -25,12 +25,12 @@ def _parse_part(text: str, part: str) -> range:
     match = re.fullmatch(r"([0-9]{1,18})(?:\s*-\s*([0-9]{1,18}))?", part)
     if match is None:
         raise UserError(
-            f"--sample_ids {text!r}: {part!r} is neither a sample id nor a range; write 0,50,200 "
+            f"`sample_ids` {text!r}: {part!r} is neither a sample id nor a range; write 0,50,200 "
             "or 0-9"
         )
     first, last = int(match[1]), int(match[2] or match[1])
     if last < first:
-        raise UserError(f"--sample_ids {text!r}: {part} runs backwards; write {last}-{first}")
+        raise UserError(f"`sample_ids` {text!r}: {part} runs backwards; write {last}-{first}")
     return range(first, last + 1)
 
 
@@ -56,7 +56,7 @@ def select_sample_ids(ranges: Iterable[range], existing: Sequence[int]) -> list[
 
 def _unknown_message(shown: list[str], n_unknown: int, existing: Sequence[int]) -> str:
     more = f" and {n_unknown - len(shown):,} more" if n_unknown > len(shown) else ""
-    return f"--sample_ids: no sample {', '.join(shown)}{more}; {describe_samples(existing)}"
+    return f"`sample_ids`: no sample {', '.join(shown)}{more}; {describe_samples(existing)}"
 
 
 def describe_samples(existing: Sequence[int]) -> str:

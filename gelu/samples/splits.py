@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
-from gelu.cli import UserError
+from gelu.errors import UserError
 
 VALIDATION_SHARE = 1 / 8
 LEVEL = 0.95

@@ -14,8 +14,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from gelu.cli import UserError
-from gelu.model.loading import ModelSource, known_geometry, load_tokenizer, require_text_length
+from gelu.errors import UserError
+from gelu.model.config import known_geometry
+from gelu.model.source import ModelSource
+from gelu.model.tokenizer import load_tokenizer, require_text_length
 from gelu.samples.arrays import Samples
 
 NO_TOKEN, UNKNOWN_TOKEN = -1, -2
@@ -85,7 +87,7 @@ def known_tokens(
 def _refuse(samples: Samples, row: int, column: str, stated: Ints, found: int) -> None:
     raise UserError(
         f"dataset CSV: sample {samples.table['sample_id'].iloc[row]} has {column} {stated[row]}, "
-        f"the tokenizer of --model_type and the rows before say {found}: name the model that made "
+        f"the tokenizer of `model_type` and the rows before say {found}: name the model that made "
         "the dataset"
     )
 

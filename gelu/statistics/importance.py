@@ -6,11 +6,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from gelu.graph.subgraph import activity_entropy
-from gelu.model.loading import Geometry
+from gelu.neurons import Geometry
 from gelu.samples.arrays import ROLES, Samples
 from gelu.statistics.enrichment import one_hot
-from gelu.statistics.information import expected_mutual_information, mutual_information
+from gelu.statistics.information import (
+    activity_entropy,
+    expected_mutual_information,
+    mutual_information,
+)
 
 PROMPT_SHUFFLES = 32
 KINDS = ("selective", "always_on", "dead")

@@ -91,3 +91,21 @@ def _mean_x_log_x(
     probability = np.where(possible, np.exp(log_probability), 0.0)
     k = np.minimum(k, size)
     return np.asarray((probability * (own[k] + own[size - k])).sum(axis=1), np.float64)
+
+
+def activity_entropy(counts: NDArray[np.int64], n_samples: int) -> NDArray[np.float64]:
+    """Return the entropy in bits of each neuron's being active or not, 0 to 1, (n_neurons,)."""
+    share = counts / max(1, n_samples)
+    return _bits(share) * share + _bits(1 - share) * (1 - share)
+
+
+def activity_surprisal(
+    counts: NDArray[np.int64], n_samples: int, active: NDArray[np.bool_]
+) -> NDArray[np.float64]:
+    """Return -log2 of the share of samples with the neuron active, where it is, else 0."""
+    return np.where(active, _bits(counts / max(1, n_samples)), 0.0)
+
+
+def _bits(share: NDArray[np.float64]) -> NDArray[np.float64]:
+    # Adding 0.0 turns -0.0, of a share of 1, into 0.0.
+    return -np.log2(np.where(share > 0, share, 1.0)) + 0.0

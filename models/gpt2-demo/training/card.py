@@ -14,7 +14,7 @@ from train import HERE, MEGABYTE, build_parser, run_script, whole_number
 
 # train.py has put the repository's root on the path.
 from gelu.artifacts import write_bytes
-from gelu.model.loading import geometry_from_config
+from gelu.model.config import geometry_from_config
 
 if TYPE_CHECKING:
     import numpy as np

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING
 HERE = Path(__file__).resolve().parent
 sys.path.append(str(HERE.parents[2]))
 
-from gelu.cli import build_parser, output_directory, run_script, whole_number  # noqa: E402  (found by the line above)
+from gelu.cli import build_parser, run_script, whole_number  # noqa: E402  (found by the line above)
+from gelu.places import output_directory  # noqa: E402
 
 if TYPE_CHECKING:
     import numpy as np
@@ -48,7 +49,7 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
         "--checkpoint_minutes", type=whole_number(1), default=3, help="minutes between checkpoints"
     )
     args = parser.parse_args(argv)
-    output_directory(args.output_dir, "--output_dir")
+    output_directory(args.output_dir, "output_dir")
     return args
 
 

@@ -1,0 +1,24 @@
+"""The neurons of a model's MLPs: how many there are, their ids, layers and dimensions."""
+
+from dataclasses import dataclass
+
+# What no GPT-2 has, and what would take the memory of the machine before a weight is read.
+LARGEST = {"n_layer": 1000, "vocab_size": 1 << 24, "n_positions": 1 << 24}
+LARGEST_WIDTH = 1 << 20
+LARGEST_N_NEURONS = (1 << 31) - 1  # the files' neuron ids have 32 bits
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """The shape of a GPT-2's MLP neurons. `neuron_id = layer * d_mlp + dimension`, 0-based."""
+
+    n_layer: int
+    n_embd: int
+    d_mlp: int
+    n_positions: int
+    vocab_size: int = 50257
+
+    @property
+    def n_neurons(self) -> int:
+        """Number of neurons of the whole model."""
+        return self.n_layer * self.d_mlp

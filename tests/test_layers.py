@@ -1,0 +1,86 @@
+"""Imports point down: scripts, studies, statistics and samples, artifacts and model, the ground."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.helpers import ROOT
+
+GROUND = {"errors", "limits", "neurons", "packed", "places", "progress", "provenance", "threads"}
+# Each part of the house, with the parts that it may import; the ground is everybody's.
+BELOW: dict[str, set[str]] = {
+    "errors": set(),
+    "limits": set(),
+    "neurons": set(),
+    "threads": set(),
+    "packed": set(),
+    "progress": set(),
+    "provenance": set(),
+    "places": {"errors"},
+    "streams": set(),
+    "cli": {"errors", "limits", "streams"},
+    "html": set(),
+    "page": {"html", "plots"},
+    "artifacts": GROUND,
+    "model": GROUND | {"artifacts"},
+    "samples": GROUND | {"artifacts", "model"},
+    "statistics": GROUND | {"samples"},
+    "graph": GROUND | {"artifacts", "model", "statistics"},
+    "generation": GROUND | {"artifacts", "graph", "model"},
+    "plots": GROUND | {"artifacts", "graph", "samples", "statistics"},
+}
+STUDY = GROUND | {"artifacts", "graph", "html", "model", "page", "plots", "samples", "statistics"}
+STUDIES = {"analysis", "patterns", "learning", "findings"}
+BELOW |= {study: STUDY | STUDIES - {study} if study == "findings" else STUDY for study in STUDIES}
+MODULES = sorted((ROOT / "gelu").rglob("*.py"))
+
+
+def room(path: Path) -> str:
+    """Return which part of the house a module of gelu is in."""
+    return path.relative_to(ROOT / "gelu").with_suffix("").parts[0]
+
+
+def imported(path: Path) -> Iterator[str]:
+    """Yield the modules of gelu that a file imports, at its top or within its functions."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module == "gelu":
+            yield from (f"gelu.{name.name}" for name in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            yield node.module
+        elif isinstance(node, ast.Import):
+            yield from (name.name for name in node.names)
+
+
+def of_gelu(path: Path) -> set[str]:
+    return {name.split(".")[1] for name in imported(path) if name.startswith("gelu.")}
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_module_imports_from_below_alone(path: Path) -> None:
+    if room(path) == "__init__":
+        assert not of_gelu(path)
+        return
+    above = of_gelu(path) - BELOW[room(path)] - {room(path)}
+    assert not above, f"{path.relative_to(ROOT)} imports {', '.join(sorted(above))}"
+
+
+def test_there_is_no_circle_between_rooms() -> None:
+    above = {
+        part: {room(p) for p in MODULES if room(p) != part and part in of_gelu(p)} for part in BELOW
+    }
+    left = set(BELOW)
+    while free := {part for part in left if not above[part] & left}:
+        left -= free
+    assert not left
+
+
+def test_only_scripts_import_the_command_line() -> None:
+    for path in MODULES:
+        assert "cli" not in of_gelu(path) or room(path) == "cli", path
+
+
+def test_a_rule_that_is_broken_is_noticed() -> None:
+    assert "cli" not in BELOW["samples"] and "generation" not in BELOW["artifacts"]
+    assert "artifacts" in of_gelu(ROOT / "gelu" / "samples" / "reading.py")
