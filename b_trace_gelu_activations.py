@@ -12,10 +12,9 @@ active, by neuron id) and {m}_active_neurons.txt (the active ids, one a line).
 from typing import TYPE_CHECKING, Any
 
 from gelu.cli import add_device_argument, add_model_argument, build_parser, run_script
-from gelu.errors import UserError
 
 if TYPE_CHECKING:
-    from gelu.neurons import Geometry
+    pass
 
 N_LIKELIEST = 5
 
@@ -36,47 +35,23 @@ def trace(model_type: str, input_text: str, output_dir: str, device: str) -> Non
     from gelu.artifacts import TRACE_IDS, TRACE_VECTOR, output_files
     from gelu.model.config import read_geometry
     from gelu.model.loading import load_model, pick_device
+    from gelu.model.recording import after_last_token
     from gelu.model.source import find_model
-    from gelu.model.tokenizer import load_tokenizer
+    from gelu.model.tokenizer import encode_text, load_tokenizer
 
     source = find_model(model_type)
     geometry = read_geometry(source)
     tokenizer = load_tokenizer(source)
-    token_ids = _encode(tokenizer, input_text, geometry)
+    token_ids = encode_text(tokenizer, input_text, geometry, "`input_text`")
     files = output_files(
         output_dir, "output_dir", source.name, [TRACE_VECTOR, TRACE_IDS], source.files()
     )
     model = load_model(source, pick_device(device))
-    active, probabilities = _forward(model, token_ids)
-    _print_layers(active.reshape(geometry.n_layer, geometry.d_mlp))
-    _print_likeliest(tokenizer, probabilities)
-    for path in files.write_trace(active):
+    active, logits = after_last_token(model, token_ids)
+    _print_layers(active.cpu().numpy().reshape(geometry.n_layer, geometry.d_mlp))
+    _print_likeliest(tokenizer, logits.float().softmax(dim=-1).cpu())
+    for path in files.write_trace(active.cpu().numpy()):
         print(path)
-
-
-def _encode(tokenizer: Any, text: str, geometry: "Geometry") -> tuple[int, ...]:
-    from gelu.model.tokenizer import encode_text
-
-    token_ids = encode_text(tokenizer, text, geometry, "`input_text`")
-    if not token_ids:
-        raise UserError("--input_text: the text is empty; give at least one character")
-    if len(token_ids) > geometry.n_positions:
-        raise UserError(
-            f"--input_text: {len(token_ids)} tokens; the model has {geometry.n_positions} positions"
-        )
-    return token_ids
-
-
-def _forward(model: Any, token_ids: tuple[int, ...]) -> tuple[Any, Any]:
-    """Return (active neurons, next token's probabilities) at the last position, on the host."""
-    import torch
-
-    from gelu.model.hooks import GeluRecorder
-
-    ids = torch.tensor([token_ids], device=model.device)
-    with torch.inference_mode(), GeluRecorder(model, positions=-1) as recorder:
-        logits = model(ids)[0].float()
-    return recorder.take()[0].cpu().numpy(), logits.softmax(dim=-1).cpu()
 
 
 def _print_layers(active: Any) -> None:

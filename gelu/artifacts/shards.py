@@ -3,8 +3,8 @@
     shards = Shards(folder / ".shards", run, n_neurons)
     with shards.writer(batch, n_new) as put:
         put(rows, number, records)                  # a step of some completions
-    damaged_or_absent = not shards.is_whole(batch)
-    records = shards.read(batch, first_row, n_rows)
+    damaged_or_absent = not shards.is_whole(batch, n_rows)
+    records = shards.read(batch, n_rows, first_row, count)
 
 A file holds fixed-size records (`gelu.artifacts.records`), completion by completion, then a CRC-32
 of each, and a BLAKE2b of these, the batch's number and the run. So a shard that was cut short, has

@@ -23,6 +23,7 @@ from gelu.generation.prompts import Prompt
 from gelu.generation.sampling import draw_tokens, token_uniforms
 from gelu.model.gpt2 import GPT2, KeyValueCache
 from gelu.model.hooks import GeluRecorder
+from gelu.model.recording import after_last_token
 from gelu.neurons import Geometry
 
 # Tokens of prompts read at once: more would be no faster and take more memory.
@@ -129,13 +130,11 @@ def _uniforms(rows: Sequence[Row], seed: int, n: int, device: torch.device) -> t
     return torch.from_numpy(numbers).to("cpu" if device.type == "mps" else device)
 
 
-@torch.inference_mode()
 def _first_layer_not_finite(model: GPT2, token_ids: Sequence[int]) -> int | None:
     """Return the first layer whose neurons are no numbers after these tokens, None for none."""
-    with GeluRecorder(model, positions=-1, keep="value") as recorder:
-        model(torch.tensor([token_ids], device=model.device))
     geometry = model.architecture.geometry
-    finite = recorder.take().view(geometry.n_layer, geometry.d_mlp).isfinite().all(dim=1)
+    values, _ = after_last_token(model, token_ids, keep="value")
+    finite = values.view(geometry.n_layer, geometry.d_mlp).isfinite().all(dim=1)
     return None if bool(finite.all()) else int((~finite).nonzero()[0])
 
 

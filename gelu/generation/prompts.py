@@ -1,7 +1,7 @@
 """The prompts CSV: `prompts,number_of_new_tokens,num_samples`.
 
     rows = parse_prompts(read_text(path), path)
-    prompts = encode_prompts(rows, tokenizer, geometry, path)
+    prompts = encode_prompts(rows, tokenizer, geometry)
 
 Whatever is wrong with the file is a `UserError` that names the file, the row and its line.
 """
@@ -86,16 +86,12 @@ def _count(text: str, column: str, place: str) -> int:
 
 def encode_prompts(rows: list[PromptRow], tokenizer: Any, geometry: Geometry) -> list[Prompt]:
     """Return the rows with their tokens. Raises `UserError` for one that does not fit the model."""
-    prompts = []
-    for row in rows:
-        token_ids = encode_text(tokenizer, row.text, geometry, row.place)
-        if not token_ids:
-            raise UserError(f"{row.place}: the tokenizer makes no token of this prompt")
-        n_all = len(token_ids) + row.n_new
-        if n_all > geometry.n_positions:
-            raise UserError(
-                f"{row.place}: the prompt's {len(token_ids)} tokens and {row.n_new} new ones are "
-                f"{n_all}; the model has {geometry.n_positions} positions"
-            )
-        prompts.append(Prompt(row.text, token_ids, row.n_new, row.n_samples))
-    return prompts
+    return [
+        Prompt(
+            row.text,
+            encode_text(tokenizer, row.text, geometry, row.place, row.n_new),
+            row.n_new,
+            row.n_samples,
+        )
+        for row in rows
+    ]

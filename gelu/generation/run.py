@@ -2,8 +2,8 @@
 
     inputs = read_inputs(Path("prompts.csv"), "gpt2-demo")      # what is wrong with them is said
     ready = make_ready(inputs, options)                         # hashes; weights load when needed
-    made = make_dataset(Artifacts(folder, inputs.source.name), ready, Sharing())
-    print(made.headline())
+    outcome = make_dataset(Artifacts(folder, inputs.source.name), ready, options, Sharing())
+    print(outcome.said)
 
 The work is cut into batches. Each finished one is a shard on disk, so that a run goes on where it
 was interrupted and several processes can share one. The folder depends on the inputs and options

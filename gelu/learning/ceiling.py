@@ -1,7 +1,7 @@
 """What the model itself knew of the tokens that it wrote: the most that a readout could.
 
 truth = sampled_bounds(logprobs)                # from the dataset alone
-ranks = model_ranks(model, sequences, rows)     # with the model at hand
+ranks = model_ranks(model, sequences)           # with the model at hand
 """
 
 from collections.abc import Sequence

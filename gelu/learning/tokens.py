@@ -1,7 +1,7 @@
 """The next token from tokens: unigram, bigram and trigram, and how any distribution is scored.
 
-    model = TokenModel.count(previous, second, following, n_tokens, strengths)
-    scores = scores_of_counts(model, rows)           # surprise and rank of what came
+    counted = TokenModel.count(before, rows, n_tokens, strengths)
+    scores = score_distributions(probabilities, came)    # surprise and rank of what came
 
 A distribution over tokens is scored by the surprise at the token that came, in bits, and by that
 token's rank, 0 for the likeliest; of equally likely tokens the one with the lower id comes first.

@@ -1,7 +1,7 @@
 """One file of the hub: what the hub states of it, its bytes, and whether they are the right ones.
 
     remote = look_up("gpt2", "config.json", "main")
-    receive(remote, partial, Counted(bar))       # goes on where `partial` ends
+    receive(remote, partial, Counted(bar, 0))    # goes on where `partial` ends
     has_stated_bytes(partial, remote)
 
 The hub client's own download is not used: it throws a broken file away, checks no hash, and may try

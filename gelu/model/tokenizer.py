@@ -51,19 +51,37 @@ def _byte_level_tokenizer(vocabulary: Path, merges: Path) -> Any:
     return tokenizer
 
 
-def encode_text(tokenizer: Any, text: str, geometry: Geometry, place: str) -> tuple[int, ...]:
-    """Return the text's token ids, no special ones added.
+def token_ids_of(tokenizer: Any, text: str) -> tuple[int, ...]:
+    """Return the text's token ids, no special ones added."""
+    return tuple(tokenizer.encode(text, add_special_tokens=False).ids)
 
-    `place` says where the text stands. Raises `UserError` for a token that the model has not, and
-    for a text that is too long for its positions whatever its tokens are, which is not encoded.
+
+def encode_text(
+    tokenizer: Any, text: str, geometry: Geometry, place: str, n_new: int = 0
+) -> tuple[int, ...]:
+    """Return the token ids of a text that the model can read and go on with for `n_new` tokens.
+
+    `place` says where the text stands. Raises `UserError` for a text without tokens, for a token
+    that the model has not, and for more tokens than it has positions; a text that is too long
+    whatever its tokens are is not encoded.
     """
+    if not text:
+        raise UserError(f"{place}: the text is empty; give at least one character")
     require_text_length(tokenizer, text, geometry.n_positions, place)
-    token_ids = tuple(tokenizer.encode(text, add_special_tokens=False).ids)
+    token_ids = token_ids_of(tokenizer, text)
+    if not token_ids:
+        raise UserError(f"{place}: the tokenizer makes no token of this text")
     beyond = [token_id for token_id in token_ids if token_id >= geometry.vocab_size]
     if beyond:
         raise UserError(
             f"{place}: the tokenizer makes token {beyond[0]} of this text, the model's vocabulary "
             f"has {geometry.vocab_size}; the two of `model_type` do not belong together"
+        )
+    if len(token_ids) + n_new > geometry.n_positions:
+        new = f" and {n_new:,} new ones are {len(token_ids) + n_new:,}" if n_new else ""
+        raise UserError(
+            f"{place}: the text's {len(token_ids):,} tokens{new}; the model has "
+            f"{geometry.n_positions:,} positions"
         )
     return token_ids
 

@@ -1,6 +1,6 @@
 """How much of a pattern is left when neurons fire by their tokens alone?
 
-    excess = excess_gain(active, tokens)
+    threshold, gain = best_threshold(active, tokens)    # cells explained beyond chance
 
 The null permutes each neuron's activity among the samples that have the same context token, every
 neuron by itself: each keeps how often it fires with each token, and only what neurons do together

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from gelu.errors import UserError
 from gelu.model.config import known_geometry
 from gelu.model.source import ModelSource
-from gelu.model.tokenizer import load_tokenizer, require_text_length
+from gelu.model.tokenizer import load_tokenizer, require_text_length, token_ids_of
 from gelu.samples.arrays import Samples
 
 NO_TOKEN, UNKNOWN_TOKEN = -1, -2
@@ -151,7 +151,6 @@ def prompt_encoder(source: ModelSource, skipped: dict[str, str]) -> Encoder | No
     def encode(text: str) -> Sequence[int]:
         if known is not None:
             require_text_length(tokenizer, text, known.n_positions, "dataset CSV: input_text")
-        ids: Sequence[int] = tokenizer.encode(text, add_special_tokens=False).ids
-        return ids
+        return token_ids_of(tokenizer, text)
 
     return encode

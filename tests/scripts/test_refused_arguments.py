@@ -142,8 +142,10 @@ def tokenizer_of(work: Path) -> Any:
 def test_the_longest_texts_that_positions_hold_are_encoded(work: Path) -> None:
     tokenizer = tokenizer_of(work)
     geometry = Geometry(1, 1, 1, 10_000, 257)
-    for text in (END_OF_TEXT * 10_000, "é" * 100_001, "a" * 130_000):
-        assert encode_text(tokenizer, text, geometry, "here")
+    assert len(encode_text(tokenizer, END_OF_TEXT * 10_000, geometry, "here")) == 10_000
+    for text, n_tokens in (("é" * 100_001, "200,002"), ("a" * 130_000, "130,000")):
+        with pytest.raises(UserError, match=f"the text's {n_tokens} tokens; the model has 10,000"):
+            encode_text(tokenizer, text, geometry, "here")
     with pytest.raises(UserError, match=r"130,001 characters.* which hold 130,000 at most"):
         encode_text(tokenizer, "a" * 130_001, geometry, "here")
 
