@@ -18,7 +18,7 @@ import torch
 from numpy.typing import NDArray
 
 from gelu.artifacts.records import record_type
-from gelu.generation.host_copy import Outbox
+from gelu.generation.host_copy import HostCopy
 from gelu.generation.prompts import Prompt
 from gelu.generation.sampling import draw_tokens, token_uniforms
 from gelu.model.gpt2 import GPT2, KeyValueCache
@@ -101,7 +101,7 @@ def _steps(model: GPT2, rows: Sequence[Row], settings: Settings, recording: bool
     n_new = np.array([row.prompt.n_new for row in rows])
     going_on = np.arange(len(rows))
     uniforms = _uniforms(rows, settings.seed, int(n_new.max()), model.device)
-    outbox = Outbox(model.device, record_type(model.architecture.geometry.n_neurons))
+    host_copy = HostCopy(model.device, record_type(model.architecture.geometry.n_neurons))
     with GeluRecorder(model, positions=-1) if recording else nullcontext() as recorder:
         batch = _read_prompts(model, rows, recorder)
         for number in range(int(n_new.max())):
@@ -110,7 +110,7 @@ def _steps(model: GPT2, rows: Sequence[Row], settings: Settings, recording: bool
             )
             # NaN and infinity show in what is drawn; -infinity, which gives no chance, only here.
             logprobs = logprobs + 0 * batch.logits.amin(dim=-1).to(logprobs)
-            for tag, records in outbox.put((going_on, number), ids, logprobs, batch.active):
+            for tag, records in host_copy.put((going_on, number), ids, logprobs, batch.active):
                 yield Step(tag[0], tag[1], records)
             staying = n_new[going_on] > number + 1
             if not staying.any():
@@ -120,7 +120,7 @@ def _steps(model: GPT2, rows: Sequence[Row], settings: Settings, recording: bool
                 batch.keep(index)
                 ids, uniforms, going_on = ids[index], uniforms[index], going_on[staying]
             batch.advance(model, ids, recorder)
-        for tag, records in outbox.rest():
+        for tag, records in host_copy.rest():
             yield Step(tag[0], tag[1], records)
 
 

@@ -24,7 +24,7 @@ def pack_bits(active: torch.Tensor) -> torch.Tensor:
     return (padded * weights).sum(dim=2, dtype=torch.uint8)
 
 
-class Outbox:
+class HostCopy:
     """Hands on each step's records in order; on CUDA a step late, so that nothing waits for them.
 
     Each is returned with the tag it was put in with. `active` may be None: no bit is then set.

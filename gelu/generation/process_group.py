@@ -1,9 +1,9 @@
 """The processes that share one run: alone, or as `torchrun` starts them.
 
-with joined_team() as team:
-    missing = team.share(lambda: ...)       # rank 0 finds out, all are told
-    for batch in missing[team.rank :: team.size]: ...
-    team.agree(failure)                     # until all are through, or one has failed
+with joined_process_group() as group:
+    missing = group.share(lambda: ...)       # rank 0 finds out, all are told
+    for batch in missing[group.rank :: group.size]: ...
+    group.agree(failure)                     # until all are through, or one has failed
 """
 
 import os
@@ -19,7 +19,7 @@ Value = TypeVar("Value")
 PATIENCE = timedelta(days=7)
 
 
-class Team:
+class ProcessGroup:
     """One process alone. rank: 0 to size - 1."""
 
     rank, size = 0, 1
@@ -37,7 +37,7 @@ class Team:
             raise UserError(failure)
 
 
-class DistributedTeam(Team):
+class DistributedProcessGroup(ProcessGroup):
     """The processes of one `torchrun`, which talk through torch.distributed (gloo).
 
     No tensors go between them, so that gloo serves GPUs as well.
@@ -77,16 +77,16 @@ class DistributedTeam(Team):
 
 
 @contextmanager
-def joined_team() -> Iterator[Team]:
-    """Give the team that the environment names: torchrun sets WORLD_SIZE, RANK and others."""
+def joined_process_group() -> Iterator[ProcessGroup]:
+    """Give the group that the environment names: torchrun sets WORLD_SIZE, RANK and others."""
     if "TORCHELASTIC_RUN_ID" not in os.environ:
-        yield Team()
+        yield ProcessGroup()
         return
     from torch import distributed
 
-    team = DistributedTeam()
+    group = DistributedProcessGroup()
     try:
-        yield team
+        yield group
     finally:
         # Its threads abort a process that ends while they run.
         distributed.destroy_process_group()

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from gelu.artifacts import Artifacts, Shards
     from gelu.generation.batches import Plan
-    from gelu.generation.process_group import Team
+    from gelu.generation.process_group import ProcessGroup
     from gelu.generation.prompts import Prompt
     from gelu.generation.run_folder import RunFolder
     from gelu.model.gpt2 import GPT2
@@ -173,16 +173,16 @@ def make_dataset(
 
     label: of the progress bar.
     """
-    from gelu.generation.process_group import joined_team
+    from gelu.generation.process_group import joined_process_group
 
     options = _settled(files, ready, options, sharing)
-    with joined_team() as team, ExitStack() as stack:
-        job = _Job(files, ready, options, sharing, team, label)
+    with joined_process_group() as group, ExitStack() as stack:
+        job = _Job(files, ready, options, sharing, group, label)
         try:
-            missing = team.share(lambda: job.begin(stack))
+            missing = group.share(lambda: job.begin(stack))
             if missing is None:
                 return Outcome(f"{files.folder}: finished already; `overwrite` makes it anew")
-            team.agree(_failure_of(lambda: job.make(missing)))
+            group.agree(_failure_of(lambda: job.make(missing)))
             return job.end(stack)
         except KeyboardInterrupt:
             raise KeyboardInterrupt(job.progress()) from None
@@ -225,7 +225,7 @@ class _Job:
     ready: Ready
     options: Options
     sharing: Sharing
-    team: "Team"
+    group: "ProcessGroup"
     label: str
     _shards: "Shards | None" = field(default=None, init=False)
 
@@ -292,15 +292,15 @@ class _Job:
         """Write this process's share of the missing batches."""
         from gelu.progress import progress_bar
 
-        mine = missing[self.team.rank :: self.team.size]
+        mine = missing[self.group.rank :: self.group.size]
         n_rows = sum(self.plan.n_rows(batch) for batch in mine)
-        done = 0 if self.team.size > 1 else self.plan.n_samples - n_rows
+        done = 0 if self.group.size > 1 else self.plan.n_samples - n_rows
         if self.sharing.part is not None:
             done = 0
         if mine:
             # What is wrong with the weights is said before anything is shown.
             _ = self.ready.model
-        quiet = self.team.rank > 0 or not mine
+        quiet = self.group.rank > 0 or not mine
         with progress_bar(self.label, done + n_rows, "tok", initial=done, quiet=quiet) as bar:
             for batch in mine:
                 self._make_batch(batch, bar.update)
@@ -342,7 +342,7 @@ class _Job:
         if self.sharing.part is not None:
             part = "/".join(map(str, self.sharing.part))
             return Outcome(f"{self.files.folder}: part {part} is done")
-        if self.team.rank > 0:
+        if self.group.rank > 0:
             return Outcome(None)
         from gelu.artifacts import DiskFullError
 

@@ -13,22 +13,22 @@ from tests.helpers import ROOT
 TWO_RANKS = """
 from pathlib import Path
 from gelu.cli import UserError
-from gelu.generation.process_group import joined_team
+from gelu.generation.process_group import joined_process_group
 
 def failing():
     raise FileNotFoundError(2, "No such file", "a.csv")
 
 told = []
-with joined_team() as team:
-    told.append(f"{team.rank} of {team.size}")
-    told.append(team.share(lambda: f"found by {team.rank}"))
-    for work in (lambda: team.share(failing), lambda: team.agree("boom" if team.rank else None)):
+with joined_process_group() as group:
+    told.append(f"{group.rank} of {group.size}")
+    told.append(group.share(lambda: f"found by {group.rank}"))
+    for work in (lambda: group.share(failing), lambda: group.agree("boom" if group.rank else None)):
         try:
             work()
         except UserError as error:
             told.append(str(error))
-    team.agree(None)
-Path(f"rank_{team.rank}.txt").write_text("; ".join(told))
+    group.agree(None)
+Path(f"rank_{group.rank}.txt").write_text("; ".join(told))
 """
 
 
