@@ -1,6 +1,7 @@
 """The neurons of a model's MLPs: how many there are, their ids, layers and dimensions."""
 
 from dataclasses import dataclass
+from typing import Any
 
 # What no GPT-2 has, and what would take the memory of the machine before a weight is read.
 LARGEST = {"n_layer": 1000, "vocab_size": 1 << 24, "n_positions": 1 << 24}
@@ -22,3 +23,18 @@ class Geometry:
     def n_neurons(self) -> int:
         """Number of neurons of the whole model."""
         return self.n_layer * self.d_mlp
+
+
+def layer_of(neuron_ids: Any, d_mlp: int) -> Any:
+    """Return the layer of each neuron, 0-based; of one id or an array."""
+    return neuron_ids // d_mlp
+
+
+def dimension_of(neuron_ids: Any, d_mlp: int) -> Any:
+    """Return each neuron's place within its layer, 0-based; of one id or an array."""
+    return neuron_ids % d_mlp
+
+
+def neuron_name(layer: Any, dimension: Any) -> str:
+    """Return what people call a neuron, such as L3.499."""
+    return f"L{layer}.{dimension}"

@@ -1,6 +1,7 @@
 """Imports point down: scripts, studies, statistics and samples, artifacts and model, the ground."""
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -84,3 +85,9 @@ def test_only_scripts_import_the_command_line() -> None:
 def test_a_rule_that_is_broken_is_noticed() -> None:
     assert "cli" not in BELOW["samples"] and "generation" not in BELOW["artifacts"]
     assert "artifacts" in of_gelu(ROOT / "gelu" / "samples" / "reading.py")
+
+
+def test_only_neurons_turns_ids_into_layers() -> None:
+    source = {path: path.read_text(encoding="utf-8") for path in MODULES if room(path) != "neurons"}
+    turned = re.compile(r"(?<!MOST_VALUES) (//|%) (\w+\.)*d_mlp\b")
+    assert [path.name for path, text in source.items() if turned.search(text)] == []

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gelu.errors import UserError
-from gelu.neurons import Geometry
+from gelu.neurons import Geometry, layer_of
 
 EDGE_CHUNK_BYTES = 1 << 24
 FLOAT = rb"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?"
@@ -145,7 +145,7 @@ def _check_edges(
     outside = (np.minimum(block.sources, block.targets) < 0) | (
         np.maximum(block.sources, block.targets) >= n_neurons
     )
-    wrong = outside | (block.targets // d_mlp != block.sources // d_mlp + 1)
+    wrong = outside | (layer_of(block.targets, d_mlp) != layer_of(block.sources, d_mlp) + 1)
     if not wrong.any():
         return
     row = int(wrong.argmax())

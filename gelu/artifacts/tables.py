@@ -15,7 +15,7 @@ from gelu.artifacts.csv_safe import undo_csv_safe
 from gelu.artifacts.files import is_there, read_text
 from gelu.artifacts.writers import Artifacts
 from gelu.errors import UserError
-from gelu.neurons import LARGEST, Geometry
+from gelu.neurons import LARGEST, Geometry, dimension_of, layer_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -266,7 +266,7 @@ def _listed_geometry(path: Path, table: "pd.DataFrame") -> Geometry:
     _require_below(path, table, ("layer", "dimension"), len(table))
     n_layer, d_mlp = int(layers.max()) + 1, int(dimensions.max()) + 1
     ids = np.arange(len(table))
-    wrong = (layers != ids // d_mlp) | (dimensions != ids % d_mlp)
+    wrong = (layers != layer_of(ids, d_mlp)) | (dimensions != dimension_of(ids, d_mlp))
     for name in {"node_id", "neuron_id"} & set(table.columns):
         wrong |= table[name].to_numpy() != ids
     if len(table) != n_layer * d_mlp or wrong.any():

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from gelu.artifacts.csv_safe import make_csv_safe
 from gelu.artifacts.files import complete_file, write_bytes
-from gelu.neurons import Geometry
+from gelu.neurons import Geometry, dimension_of, layer_of
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -163,7 +163,7 @@ class Artifacts:
         """
         path = self.path(FREQUENCY)
         lines = (
-            f"{neuron},{neuron // geometry.d_mlp},{neuron % geometry.d_mlp},"
+            f"{neuron},{layer_of(neuron, geometry.d_mlp)},{dimension_of(neuron, geometry.d_mlp)},"
             f"{count},{count / max(1, n_samples)!r}\n"
             for neuron, count in enumerate(counts.tolist())
         )

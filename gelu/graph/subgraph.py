@@ -26,7 +26,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from gelu.neurons import Geometry
+from gelu.neurons import Geometry, dimension_of, layer_of, neuron_name
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -276,8 +276,8 @@ def neuron_table(
     return pd.DataFrame(
         {
             "neuron_id": neurons,
-            "layer": neurons // geometry.d_mlp,
-            "dimension": neurons % geometry.d_mlp,
+            "layer": layer_of(neurons, geometry.d_mlp),
+            "dimension": dimension_of(neurons, geometry.d_mlp),
             "frequency": frequency[neurons],
             "bits": bits[neurons],
         }
@@ -290,7 +290,7 @@ def to_networkx(subgraph: Subgraph) -> "nx.DiGraph[int]":
 
     graph: nx.DiGraph[int] = nx.DiGraph()
     for row in _records(subgraph.neurons):
-        label = f"L{row['layer']}.{row['dimension']}"
+        label = neuron_name(row["layer"], row["dimension"])
         graph.add_node(row.pop("neuron_id"), label=label, **row)
     for row in _records(subgraph.edges):
         graph.add_edge(row.pop("source"), row.pop("target"), **row)

@@ -44,7 +44,7 @@ from gelu.learning.prediction import (
     neuron_table,
     reliability_table,
 )
-from gelu.neurons import Geometry
+from gelu.neurons import Geometry, layer_of
 from gelu.packed import PackedActivations
 from gelu.samples.arrays import Samples
 from gelu.samples.splits import Parts, coverage_note, split_parts
@@ -146,7 +146,7 @@ class Predictor:
         hidden = hidden_states(self.network, inputs, np.zeros(1, np.int64))
         weights, biases = neuron_weights(self.network)
         rates = self.counted.rates(history[0, :2], self.strengths)
-        layers = np.arange(self.geometry.n_neurons) // self.geometry.d_mlp
+        layers = layer_of(np.arange(self.geometry.n_neurons), self.geometry.d_mlp)
         mixtures = Mixtures({"learned": self.mixture})
         logits = mixtures.logits("learned", layers, rates, hidden @ weights + biases)[0]
         probabilities: NDArray[np.float32] = 1 / (1 + np.exp(-logits))

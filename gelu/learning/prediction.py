@@ -29,7 +29,7 @@ from gelu.learning.scores import (
     reliability,
     score_counts,
 )
-from gelu.neurons import Geometry
+from gelu.neurons import Geometry, dimension_of, layer_of
 from gelu.packed import PackedActivations
 from gelu.samples.splits import Parts, interval
 
@@ -107,7 +107,7 @@ def choose_strengths(
     d_mlp = activations.n_neurons // n_layer
     losses = np.zeros((2, len(GRID), n_layer))
     for first, active in activations.neuron_blocks():
-        layers = np.arange(first, first + active.shape[1]) // d_mlp
+        layers = layer_of(np.arange(first, first + active.shape[1]), d_mlp)
         base = base_rate(active[parts.learn])
         truth = active[parts.validate]
         token = count_contexts(active, contexts.token, parts.learn, parts.validate)
@@ -202,7 +202,7 @@ def measure(
     d_mlp = activations.n_neurons // n_layer
     for first, active in activations.neuron_blocks():
         neurons = slice(first, first + active.shape[1])
-        layers = np.arange(first, neurons.stop) // d_mlp
+        layers = layer_of(np.arange(first, neurons.stop), d_mlp)
         both = (strengths.token[layers], strengths.pair[layers])
         rates = backed_off(active, contexts, parts.training, parts.held_out, both)
         truth = active[parts.held_out]
@@ -314,8 +314,8 @@ def neuron_table(measured: Measured, geometry: Geometry) -> pd.DataFrame:
     ids = np.arange(geometry.n_neurons)
     columns = {
         "neuron_id": ids,
-        "layer": ids // geometry.d_mlp,
-        "dimension": ids % geometry.d_mlp,
+        "layer": layer_of(ids, geometry.d_mlp),
+        "dimension": dimension_of(ids, geometry.d_mlp),
         "decided_by": decided_by(measured),
         "frequency_held_out": measured.frequency,
         **shares_alone(measured),

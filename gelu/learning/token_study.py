@@ -37,7 +37,7 @@ from gelu.learning.tokens import (
     batches,
     choose_token_strengths,
 )
-from gelu.neurons import Geometry
+from gelu.neurons import Geometry, dimension_of, layer_of
 from gelu.packed import PackedActivations
 from gelu.samples.arrays import Samples
 from gelu.samples.splits import Parts, Scale, coverage_note, interval, split_parts, sums_by_group
@@ -401,14 +401,14 @@ def _carriers(
             f"fewer than two tokens have {settings.min_token_count} training samples"
         )
         return pd.DataFrame(columns=["token_id", "token"]), None
-    layers = usable // geometry.d_mlp
+    layers = layer_of(usable, geometry.d_mlp)
     deviation = np.sqrt(frequency * (1 - frequency))[usable]
     direct = None if inside is None else inside.direct(ids)[usable]
     table = token_carriers(weights[usable], direct, usable, ids.tolist(), deviation)
     table.insert(1, "token", table["token_id"].map(_texts(samples)))
     table.insert(2, "n_token", counts[table["token_id"].to_numpy()])
-    table.insert(4, "layer", table["neuron_id"] // geometry.d_mlp)
-    table.insert(5, "dimension", table["neuron_id"] % geometry.d_mlp)
+    table.insert(4, "layer", layer_of(table["neuron_id"], geometry.d_mlp))
+    table.insert(5, "dimension", dimension_of(table["neuron_id"], geometry.d_mlp))
     table = table.sort_values(["n_token", "token_id"], ascending=[False, True], kind="stable")
     comparison = None
     if direct is not None:

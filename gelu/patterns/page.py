@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gelu.html import Html, as_text, element
+from gelu.neurons import neuron_name
 from gelu.page import NotDrawn, Picture, Prepared, bullets, code, picture_html, report_html
 from gelu.plots.text import show_spaces
 from gelu.samples.splits import ENOUGH_PROMPTS
@@ -94,7 +95,9 @@ def _percent(share: float | None) -> str:
 
 
 def _pattern(pattern: Mapping[str, Any]) -> list[Html]:
-    neurons = ", ".join(f"L{row['layer']}.{row['dimension']}" for row in pattern["neurons"][:12])
+    neurons = ", ".join(
+        neuron_name(row["layer"], row["dimension"]) for row in pattern["neurons"][:12]
+    )
     more = ", …" if len(pattern["neurons"]) > 12 else ""
     number = pattern["pattern"]
     return [

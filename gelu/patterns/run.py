@@ -9,6 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from gelu.errors import UserError
+from gelu.neurons import dimension_of, layer_of
 from gelu.patterns.factors import LEAST_ACTIVE, MOST_ACTIVE
 from gelu.patterns.meaning import (
     ROLES,
@@ -141,7 +142,8 @@ def _pattern_table(
     rows = []
     for number, one in enumerate(study.kept):
         layers = np.bincount(
-            one.pattern.neurons // samples.geometry.d_mlp, minlength=samples.geometry.n_layer
+            layer_of(one.pattern.neurons, samples.geometry.d_mlp),
+            minlength=samples.geometry.n_layer,
         )
         rows.append(
             {
@@ -223,8 +225,8 @@ def _neuron_table(samples: Samples, study: Study, on: NDArray[np.bool_]) -> pd.D
             {
                 "pattern": number,
                 "neuron_id": one.pattern.neurons,
-                "layer": one.pattern.neurons // samples.geometry.d_mlp,
-                "dimension": one.pattern.neurons % samples.geometry.d_mlp,
+                "layer": layer_of(one.pattern.neurons, samples.geometry.d_mlp),
+                "dimension": dimension_of(one.pattern.neurons, samples.geometry.d_mlp),
                 "frequency_on": inside,
                 "frequency_off": outside,
             }

@@ -20,6 +20,7 @@ from matplotlib.patheffects import withStroke
 from numpy.typing import NDArray
 
 from gelu.graph.subgraph import Subgraph, layer_order
+from gelu.neurons import neuron_name
 from gelu.plots.cells import PanelLayout, arrange_panels, count_title, draw_panels, draw_titles
 from gelu.plots.figures import FAINT_INK, INK, draw_line, new_figure, place_image, points
 from gelu.plots.text import text_width
@@ -334,7 +335,7 @@ def _draw_labels(
 def neuron_names(subgraph: Subgraph) -> list[str]:
     """Return the drawn neurons' names, such as L3.499, in the order of their rows."""
     columns = (subgraph.neurons[name].tolist() for name in ("layer", "dimension"))
-    return [f"L{layer}.{dimension}" for layer, dimension in zip(*columns, strict=True)]
+    return [neuron_name(*place) for place in zip(*columns, strict=True)]
 
 
 def _thickest_ends(subgraph: Subgraph) -> dict[int, bool]:

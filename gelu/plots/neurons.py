@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
+from gelu.neurons import neuron_name
 from gelu.plots.charts import (
     COLOURS,
     GRID,
@@ -69,7 +70,7 @@ def top_neurons_figure(model: str, table: pd.DataFrame) -> Figure:
         axes.set_xlim(0, max(1e-9, top["entropy_bits"].max()) * 1.02)
         axes.grid(axis="x", color=GRID)
         names = [
-            f"L{row.layer}.{row.dimension}  {row.activation_frequency:.0%}"
+            f"{neuron_name(row.layer, row.dimension)}  {row.activation_frequency:.0%}"
             for row in top.itertuples()
         ]
         label_rows(axes, rows.tolist(), names, 200)

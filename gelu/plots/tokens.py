@@ -4,6 +4,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from gelu.neurons import neuron_name
 from gelu.plots.charts import (
     COLOURS,
     GRID,
@@ -72,6 +73,6 @@ def _draw(axes: Axes, tokens: list[pd.DataFrame]) -> None:
         axes.plot(neurons["phi"], [row] * len(neurons), "o", color=COLOURS[4], ms=points(11))
         axes.plot([best["phi"]], [row], "o", color=COLOURS[0], ms=points(13))
         # The strongest dot is the rightmost: to the right of it there is nothing else.
-        name = f"L{best['layer']}.{best['dimension']}"
+        name = neuron_name(best["layer"], best["dimension"])
         write(axes, best["phi"], row, name, (12, 0), 15, ha="left", color=FAINT_INK)
     label_rows(axes, range(len(tokens)), names, LABEL_ROOM)

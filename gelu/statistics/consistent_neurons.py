@@ -25,6 +25,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
+from gelu.neurons import dimension_of, layer_of
 from gelu.samples.arrays import Samples
 from gelu.statistics.attainable import completions_needed, fewest_together
 from gelu.statistics.deals import deal_p_values, levels, n_levels
@@ -313,8 +314,8 @@ def _table(
             "prompt_idx": samples.prompt_ids[prompt],
             "input_text": np.array(samples.prompt_texts(), object)[prompt],
             "neuron_id": rows.neuron,
-            "layer": rows.neuron // d_mlp,
-            "dimension": rows.neuron % d_mlp,
+            "layer": layer_of(rows.neuron, d_mlp),
+            "dimension": dimension_of(rows.neuron, d_mlp),
             "n_samples": design.sizes()[rows.unit],
             "frequency_this_prompt": np.ones(len(tested)),
             "frequency_other_prompts": rows.others,

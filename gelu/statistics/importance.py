@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from gelu.neurons import Geometry
+from gelu.neurons import Geometry, dimension_of, layer_of
 from gelu.samples.arrays import ROLES, Samples
 from gelu.statistics.enrichment import one_hot
 from gelu.statistics.information import (
@@ -37,8 +37,8 @@ def importance_table(samples: Samples, seed: int) -> pd.DataFrame:
     table = pd.DataFrame(
         {
             "neuron_id": ids,
-            "layer": ids // d_mlp,
-            "dimension": ids % d_mlp,
+            "layer": layer_of(ids, d_mlp),
+            "dimension": dimension_of(ids, d_mlp),
             "kind": np.array(KINDS)[kind],
             "activation_count": counts,
             "activation_frequency": counts / n_samples,

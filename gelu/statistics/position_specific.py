@@ -23,6 +23,7 @@ import pandas as pd
 import scipy.sparse
 from numpy.typing import NDArray
 
+from gelu.neurons import dimension_of, layer_of
 from gelu.samples.arrays import Samples
 from gelu.samples.completions import Completions
 from gelu.statistics.attainable import fewest_together
@@ -292,8 +293,8 @@ def _describe(
     return pd.DataFrame(
         {
             "neuron_id": neurons,
-            "layer": neurons // d_mlp,
-            "dimension": neurons % d_mlp,
+            "layer": layer_of(neurons, d_mlp),
+            "dimension": dimension_of(neurons, d_mlp),
             "range_start": distinct[first],
             "range_end": distinct[end - 1] + 1,
             "frequency_inside": inside / n_inside,

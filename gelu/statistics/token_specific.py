@@ -14,6 +14,7 @@ import pandas as pd
 import scipy.sparse
 from numpy.typing import NDArray
 
+from gelu.neurons import dimension_of, layer_of
 from gelu.packed import PackedActivations
 from gelu.samples.arrays import ROLES, Role, Samples, TokenLabels
 from gelu.samples.completions import Completions
@@ -278,8 +279,8 @@ def _describe(
             "token": np.array(texts, object)[found.label],
             "token_id": pd.array(ids, "Int64")[found.label],
             "neuron_id": found.neuron,
-            "layer": found.neuron // samples.geometry.d_mlp,
-            "dimension": found.neuron % samples.geometry.d_mlp,
+            "layer": layer_of(found.neuron, samples.geometry.d_mlp),
+            "dimension": dimension_of(found.neuron, samples.geometry.d_mlp),
             **effect_sizes(
                 found.n_both, measured.sizes[found.label], counts[found.neuron], len(samples)
             ),
