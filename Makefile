@@ -43,6 +43,8 @@ $(READY): requirements.txt $(call stale,$(VENV))
 	@$(BASE) -B -c "import gelu"
 	@test ! -L $(VENV) || { echo "error: $(VENV) is a link and out of date; run make setup in the \
 	folder that it leads to" >&2; exit 2; }
+	@echo "installing PyTorch and others (requirements.txt) into $(VENV): some minutes, 1.7 GB on \
+	disk, several more where pip finds PyTorch's CUDA build; nothing outside $(VENV) is changed"
 	$(BASE) -m venv --clear $(VENV)
 	$(RUN) -m pip install --quiet --disable-pip-version-check --requirement requirements.txt
 	touch $@

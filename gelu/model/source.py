@@ -15,7 +15,10 @@ from gelu.errors import UserError
 from gelu.neurons import Geometry
 
 SHIPPED_MODEL = "gpt2-demo"
-SHIPPED_FOLDER = Path(__file__).resolve().parents[2] / "models" / SHIPPED_MODEL
+# Beside the package in the repository, within it where it is installed.
+_PACKAGE = Path(__file__).resolve().parents[1]
+_MODELS = _PACKAGE / "shipped" if (_PACKAGE / "shipped").is_dir() else _PACKAGE.parent / "models"
+SHIPPED_FOLDER = _MODELS / SHIPPED_MODEL
 OFFLINE_ADVICE = f"`model_type` {SHIPPED_MODEL} or a local folder works offline"
 # File systems allow 255; what is added for each file, and while it is written, takes up to 80.
 LONGEST_NAME = 160
