@@ -14,6 +14,7 @@ from tests.helpers import ROOT
 
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 CODE = """
+import gelu
 from gelu.model.loading import load_model
 from gelu.model.recording import after_last_token
 from gelu.model.source import find_model
