@@ -43,11 +43,11 @@ from gelu.cli import (
 from gelu.errors import UserError
 from gelu.generation.run import (
     ALL_FORMATS,
-    Options,
-    Ready,
+    GenerationOptions,
+    PreparedRun,
     Sharing,
     make_dataset,
-    make_ready,
+    prepare_run,
     read_inputs,
 )
 
@@ -73,7 +73,7 @@ def main() -> None:
     add_seed_argument(parser, "seed of the draws at each temperature")
     add_dataset_arguments(parser, edges="none")
     arguments = parser.parse_args()
-    options = chosen(Options, arguments, temperature=0.0, formats=ALL_FORMATS)
+    options = chosen(GenerationOptions, arguments, temperature=0.0, formats=ALL_FORMATS)
     compare(
         Path(arguments.input_csv),
         arguments.temperatures,
@@ -104,7 +104,7 @@ def compare(
     temperatures: tuple[float, ...],
     export_dir: str,
     model_type: str,
-    options: Options,
+    options: GenerationOptions,
     sharing: Sharing,
 ) -> None:
     """Write a dataset for each temperature, the study's table and its picture.
@@ -130,32 +130,32 @@ def compare(
     for folder in folders.values():
         refuse_link(folder)
         output_files(folder, argument, source.name, RUN_FILES, [input_csv, *source.files()])
-    ready = make_ready(inputs, options)
+    prepared = prepare_run(inputs, options)
     rows = [
-        _one_temperature(folder, ready, replace(options, temperature=temperature), sharing)
+        _one_temperature(folder, prepared, replace(options, temperature=temperature), sharing)
         for temperature, folder in folders.items()
     ]
-    for path in _write_study(files, rows, ready):
+    for path in _write_study(files, rows, prepared):
         print(path)
 
 
 def _one_temperature(
-    folder: Path, ready: Ready, options: Options, sharing: Sharing
+    folder: Path, prepared: PreparedRun, options: GenerationOptions, sharing: Sharing
 ) -> "pd.DataFrame":
     """Write one temperature's dataset; return its rows of the study."""
     from gelu.artifacts import DATASET, MATRIX, Artifacts
     from gelu.samples.reading import read_run_samples
     from gelu.statistics.temperature import NEEDED_COLUMNS, temperature_rows
 
-    files = Artifacts(folder, ready.inputs.source.name, options.csv_safe)
+    files = Artifacts(folder, prepared.inputs.source.name, options.csv_safe)
     name = temperature_name(options.temperature)
-    outcome = make_dataset(files, ready, options, sharing, label=f"tokens at {name}")
+    outcome = make_dataset(files, prepared, options, sharing, label=f"tokens at {name}")
     # What a folder's headline does not say is which folder it is of.
-    print(as_flags(f"{folder}: {outcome.said}" if outcome.made else str(outcome.said)))
+    print(as_flags(f"{folder}: {outcome.said}" if outcome.written else str(outcome.said)))
     dataset, matrix = files.path(DATASET), files.path(MATRIX)
     # A folder that was finished before is left as it is, and may have been changed since.
-    run = read_run_samples(dataset, matrix, ready.inputs.source, NEEDED_COLUMNS)
-    matched, n_samples = run.matched, ready.inputs.n_samples
+    run = read_run_samples(dataset, matrix, prepared.inputs.source, NEEDED_COLUMNS)
+    matched, n_samples = run.matched, prepared.inputs.n_samples
     if len(matched.table) != n_samples:
         raise UserError(
             f"{dataset}: {len(matched.table):,} of the run's {n_samples:,} samples are there and "
@@ -166,14 +166,16 @@ def _one_temperature(
     )
 
 
-def _write_study(files: "Artifacts", rows: "list[pd.DataFrame]", ready: Ready) -> list[Path]:
+def _write_study(
+    files: "Artifacts", rows: "list[pd.DataFrame]", prepared: PreparedRun
+) -> list[Path]:
     from gelu.artifacts import TEMPERATURE_PICTURE, TEMPERATURE_STUDY, write_picture, write_table
     from gelu.plots.figures import png_bytes
     from gelu.plots.temperature import temperature_figure
     from gelu.statistics.temperature import study_table
 
     study = study_table(rows)
-    figure = temperature_figure(files.model, study, ready.inputs.geometry.d_mlp)
+    figure = temperature_figure(files.model, study, prepared.inputs.geometry.d_mlp)
     return [
         write_table(files.path(TEMPERATURE_STUDY), study),
         write_picture(files.path(TEMPERATURE_PICTURE), png_bytes(figure)),

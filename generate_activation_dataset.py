@@ -22,7 +22,6 @@ or, in a cluster's job array, each with --shard i/n, i from 0 to n - 1; and then
 
 import argparse
 import re
-from pathlib import Path
 
 from gelu.cli import (
     add_dataset_arguments,
@@ -35,14 +34,7 @@ from gelu.cli import (
     sampling_temperature,
 )
 from gelu.errors import UserError
-from gelu.generation.run import (
-    ALL_FORMATS,
-    Options,
-    Sharing,
-    make_dataset,
-    make_ready,
-    read_inputs,
-)
+from gelu.generation.run import ALL_FORMATS, GenerationOptions, Sharing, generate_dataset
 
 
 def main() -> None:
@@ -77,9 +69,17 @@ def main() -> None:
     sharing = Sharing(arguments.shard, arguments.merge, arguments.overwrite)
     if sharing.merge and (sharing.part is not None or sharing.overwrite):
         raise UserError("--merge goes with neither --shard nor --overwrite")
-    options = chosen(Options, arguments)
-    csv, model_type = Path(arguments.input_csv), arguments.model_type
-    generate(csv, arguments.export_dir, model_type, options, sharing)
+    outcome = generate_dataset(
+        arguments.input_csv,
+        arguments.export_dir,
+        arguments.model_type,
+        chosen(GenerationOptions, arguments),
+        sharing,
+    )
+    for path in outcome.written.paths if outcome.written else []:
+        print(path)
+    if outcome.said is not None:
+        print(as_flags(outcome.said))
 
 
 def format_list(text: str) -> tuple[str, ...]:
@@ -99,22 +99,6 @@ def part_of_run(text: str) -> tuple[int, int]:
     if match is None or int(match[1]) >= int(match[2]):
         raise argparse.ArgumentTypeError(f"{text!r} is not I/N with I from 0 to N - 1, as in 0/8")
     return int(match[1]), int(match[2])
-
-
-def generate(
-    input_csv: Path, export_dir: str, model_type: str, options: Options, sharing: Sharing
-) -> None:
-    """Generate from every prompt of the CSV with recording, and write the dataset's files."""
-    from gelu.artifacts import RUN_FILES, output_files
-
-    inputs = read_inputs(input_csv, model_type)
-    source, read = inputs.source, [input_csv, *inputs.source.files()]
-    files = output_files(export_dir, "export_dir", source.name, RUN_FILES, read, options.csv_safe)
-    outcome = make_dataset(files, make_ready(inputs, options), options, sharing)
-    for path in outcome.made.paths if outcome.made else []:
-        print(path)
-    if outcome.said is not None:
-        print(as_flags(outcome.said))
 
 
 if __name__ == "__main__":

@@ -1,9 +1,7 @@
 """From a CSV of prompts to a dataset's folder: what all scripts that generate share.
 
-    inputs = read_inputs(Path("prompts.csv"), "gpt2-demo")      # what is wrong with them is said
-    ready = make_ready(inputs, options)                         # hashes; weights load when needed
-    outcome = make_dataset(Artifacts(folder, inputs.source.name), ready, options, Sharing())
-    print(outcome.said)
+    outcome = generate_dataset("prompts.csv", "dataset", "gpt2-demo", GenerationOptions(seed=1))
+    print(outcome.said)                         # prompts, samples, neurons
 
 The work is cut into batches. Each finished one is a shard on disk, so that a run goes on where it
 was interrupted and several processes can share one. The folder depends on the inputs and options
@@ -41,18 +39,18 @@ ALL_FORMATS = ("csv", "npz", "pickle", "json")
 
 
 @dataclass(frozen=True)
-class Options:
+class GenerationOptions:
     """What decides what is written; batch_size: None for the device's own."""
 
-    seed: int
-    temperature: float
-    top_k: int
-    batch_size: int | None
-    edges: str
-    top_edges: int
-    device: str
-    dtype: str
-    formats: tuple[str, ...]
+    seed: int = 42
+    temperature: float = 0.8
+    top_k: int = 0
+    batch_size: int | None = None
+    edges: str = "full"
+    top_edges: int = 10
+    device: str = "auto"
+    dtype: str = "float32"
+    formats: tuple[str, ...] = ALL_FORMATS
     csv_safe: bool = False
 
 
@@ -68,8 +66,11 @@ class Sharing:
     overwrite: bool = False
 
 
+DEFAULT_OPTIONS, ALONE = GenerationOptions(), Sharing()
+
+
 @dataclass(frozen=True)
-class Inputs:
+class GenerationInputs:
     """What a dataset is made of, read and checked; the weights are not loaded yet."""
 
     input_csv: Path
@@ -85,10 +86,10 @@ class Inputs:
 
 
 @dataclass
-class Ready:
+class PreparedRun:
     """Inputs with the hashes of their files, and the model, loaded when it is first needed."""
 
-    inputs: Inputs
+    inputs: GenerationInputs
     device: str
     dtype: str
     weights_hash: str
@@ -104,7 +105,7 @@ class Ready:
 
 
 @dataclass(frozen=True)
-class Made:
+class WrittenDataset:
     """What was written. counts: (n_neurons,), in how many samples each neuron is active."""
 
     n_prompts: int
@@ -128,15 +129,35 @@ class Made:
 class Outcome:
     """How a process's work on a folder ended.
 
-    said: one line for people, None where another rank says it. made: None where there was nothing
-    to do, or where others have to go on.
+    said: one line for people, None where another rank says it. written: None where there was
+    nothing to do, or where others have to go on.
     """
 
     said: str | None
-    made: Made | None = None
+    written: WrittenDataset | None = None
 
 
-def read_inputs(input_csv: Path, model_type: str) -> Inputs:
+def generate_dataset(
+    input_csv: str | Path,
+    export_dir: str | Path,
+    model_type: str = "gpt2",
+    options: GenerationOptions = DEFAULT_OPTIONS,
+    sharing: Sharing = ALONE,
+) -> Outcome:
+    """Generate from every prompt of a CSV with recording, and write the dataset's folder.
+
+    Goes on where it was interrupted. Raises `UserError` for what is wrong with the prompts, the
+    model or the folder.
+    """
+    from gelu.artifacts import RUN_FILES, output_files
+
+    inputs = read_inputs(Path(input_csv), model_type)
+    source, read = inputs.source, [Path(input_csv), *inputs.source.files()]
+    files = output_files(export_dir, "export_dir", source.name, RUN_FILES, read, options.csv_safe)
+    return make_dataset(files, prepare_run(inputs, options), options, sharing)
+
+
+def read_inputs(input_csv: Path, model_type: str) -> GenerationInputs:
     """Read the prompts and encode them for the model. Raises `UserError` for what is wrong."""
     from gelu.artifacts import read_text
     from gelu.generation.prompts import encode_prompts, parse_prompts
@@ -149,15 +170,15 @@ def read_inputs(input_csv: Path, model_type: str) -> Inputs:
     geometry = read_geometry(source)
     tokenizer = load_tokenizer(source)
     prompts = encode_prompts(rows, tokenizer, geometry)
-    return Inputs(input_csv, source, geometry, tokenizer, prompts)
+    return GenerationInputs(input_csv, source, geometry, tokenizer, prompts)
 
 
-def make_ready(inputs: Inputs, options: Options) -> Ready:
+def prepare_run(inputs: GenerationInputs, options: GenerationOptions) -> PreparedRun:
     """Pick the device and hash the files; the weights themselves are loaded when needed."""
     from gelu.artifacts import file_hash
     from gelu.model.loading import pick_device, weights_hash
 
-    return Ready(
+    return PreparedRun(
         inputs,
         pick_device(options.device),
         options.dtype,
@@ -167,7 +188,11 @@ def make_ready(inputs: Inputs, options: Options) -> Ready:
 
 
 def make_dataset(
-    files: "Artifacts", ready: Ready, options: Options, sharing: Sharing, label: str = "tokens"
+    files: "Artifacts",
+    prepared: PreparedRun,
+    options: GenerationOptions,
+    sharing: Sharing,
+    label: str = "tokens",
 ) -> Outcome:
     """Make a dataset's folder, or this process's part of it, going on where it was interrupted.
 
@@ -175,9 +200,9 @@ def make_dataset(
     """
     from gelu.generation.process_group import joined_process_group
 
-    options = _settled(files, ready, options, sharing)
+    options = _settled(files, prepared, options, sharing)
     with joined_process_group() as group, ExitStack() as stack:
-        job = _Job(files, ready, options, sharing, group, label)
+        job = _Job(files, prepared, options, sharing, group, label)
         try:
             missing = group.share(lambda: job.begin(stack))
             if missing is None:
@@ -197,7 +222,9 @@ def _failure_of(work: Callable[[], None]) -> str | None:
     return None
 
 
-def _settled(files: "Artifacts", ready: Ready, options: Options, sharing: Sharing) -> Options:
+def _settled(
+    files: "Artifacts", prepared: PreparedRun, options: GenerationOptions, sharing: Sharing
+) -> GenerationOptions:
     """Return the options with device and batch size decided: those of the run that is begun here.
 
     A run's batches must be of one size, wherever its parts run.
@@ -208,12 +235,12 @@ def _settled(files: "Artifacts", ready: Ready, options: Options, sharing: Sharin
     begun = None if sharing.overwrite else begun_run(files)
     before = {} if begun is None else begun.get("arguments", {})
     # Merging computes nothing, so that it can run on a machine without the others' GPU.
-    device = before.get("device", ready.device) if sharing.merge else ready.device
+    device = before.get("device", prepared.device) if sharing.merge else prepared.device
     batch_size = options.batch_size or before.get("batch_size")
     if batch_size is None:
-        prompts = ready.inputs.prompts
+        prompts = prepared.inputs.prompts
         longest = max(len(prompt.token_ids) + prompt.n_new for prompt in prompts)
-        batch_size = default_batch_size(ready.device, ready.inputs.geometry, longest)
+        batch_size = default_batch_size(prepared.device, prepared.inputs.geometry, longest)
     return replace(options, device=device, batch_size=batch_size)
 
 
@@ -222,8 +249,8 @@ class _Job:
     """One process's work on one folder."""
 
     files: "Artifacts"
-    ready: Ready
-    options: Options
+    prepared: PreparedRun
+    options: GenerationOptions
     sharing: Sharing
     group: "ProcessGroup"
     label: str
@@ -234,13 +261,13 @@ class _Job:
         from gelu.generation.batches import make_plan
 
         assert self.options.batch_size is not None
-        return make_plan(self.ready.inputs.prompts, self.options.batch_size)
+        return make_plan(self.prepared.inputs.prompts, self.options.batch_size)
 
     @cached_property
     def folder(self) -> "RunFolder":
         from gelu.generation.run_folder import RunFolder
 
-        return RunFolder(self.files, _describe_run(self.ready, self.options))
+        return RunFolder(self.files, _describe_run(self.prepared, self.options))
 
     @property
     def shards(self) -> "Shards":
@@ -254,7 +281,7 @@ class _Job:
         Called on rank 0 alone; the folder is free again when `stack` ends.
         """
         part, overwrite = self.sharing.part, self.sharing.overwrite
-        _check_disk(self.files, self.ready.inputs)
+        _check_disk(self.files, self.prepared.inputs)
         # A run that was killed at its very end is finished, its shards not yet gone.
         finished = not overwrite and self.folder.is_finished(self._endings())
         if finished and self.folder.is_clean():
@@ -299,7 +326,7 @@ class _Job:
             done = 0
         if mine:
             # What is wrong with the weights is said before anything is shown.
-            _ = self.ready.model
+            _ = self.prepared.model
         quiet = self.group.rank > 0 or not mine
         with progress_bar(self.label, done + n_rows, "tok", initial=done, quiet=quiet) as bar:
             for batch in mine:
@@ -309,21 +336,21 @@ class _Job:
         from gelu.artifacts import DiskFullError
         from gelu.generation.decoding import NotFiniteError, Row, Settings, generate
 
-        plan, prompts, options = self.plan, self.ready.inputs.prompts, self.options
+        plan, prompts, options = self.plan, self.prepared.inputs.prompts, self.options
         completions = plan.completions(batch)
         rows = [Row(prompts[plan.prompt_idx[c]], int(plan.stream[c])) for c in completions]
         settings = Settings(options.seed, options.temperature, options.top_k)
         try:
             with self.shards.writer(batch, plan.n_new[completions].tolist()) as put:
-                for step in generate(self.ready.model, rows, settings):
+                for step in generate(self.prepared.model, rows, settings):
                     put(step.rows, step.number, step.records)
                     progress(len(step.rows))
         except NotFiniteError as error:
             completion = completions[error.row]
             raise UserError(
-                f"{self.ready.inputs.input_csv}, row {plan.prompt_idx[completion] + 1}, completion "
-                f"{plan.number[completion]}, token {error.step}: {error.where} of the model "
-                f"{self.ready.inputs.source.name} yields NaN or infinite numbers; "
+                f"{self.prepared.inputs.input_csv}, row {plan.prompt_idx[completion] + 1}, "
+                f"completion {plan.number[completion]}, token {error.step}: {error.where} of the "
+                f"model {self.prepared.inputs.source.name} yields NaN or infinite numbers; "
                 f"{self.progress()}"
             ) from None
         except DiskFullError as error:
@@ -360,22 +387,22 @@ class _Job:
         edges = [] if self.options.edges == "none" else [EDGES]
         return [*(FORMATS[name] for name in self.options.formats), FREQUENCY, ATTRIBUTES, *edges]
 
-    def _export(self) -> Made:
+    def _export(self) -> WrittenDataset:
         from gelu.generation.export import export_samples
         from gelu.generation.table import DatasetTable
 
-        inputs, files = self.ready.inputs, self.files
+        inputs, files = self.prepared.inputs, self.files
         table = DatasetTable(inputs.prompts, self.plan, inputs.tokenizer)
         counts, paths = export_samples(
             files, self.shards, self.plan, table, inputs.geometry, self.options.formats
         )
         paths.append(files.write_frequency(counts, self.plan.n_samples, inputs.geometry))
-        paths += _write_graph(files, self.ready, self.options)
-        paths.append(files.write_run(_describe_run(self.ready, self.options)))
-        return Made(len(inputs.prompts), self.plan.n_samples, counts, paths)
+        paths += _write_graph(files, self.prepared, self.options)
+        paths.append(files.write_run(_describe_run(self.prepared, self.options)))
+        return WrittenDataset(len(inputs.prompts), self.plan.n_samples, counts, paths)
 
 
-def _check_disk(files: "Artifacts", inputs: Inputs) -> None:
+def _check_disk(files: "Artifacts", inputs: GenerationInputs) -> None:
     """Refuse a CSV whose shards the disk could never hold, before they are even planned."""
     import shutil
 
@@ -390,43 +417,49 @@ def _check_disk(files: "Artifacts", inputs: Inputs) -> None:
         )
 
 
-def _write_graph(files: "Artifacts", ready: Ready, options: Options) -> list[Path]:
+def _write_graph(
+    files: "Artifacts", prepared: PreparedRun, options: GenerationOptions
+) -> list[Path]:
     from gelu.graph.output import write_full_edges, write_strongest_edges
 
-    geometry = ready.inputs.geometry
+    geometry = prepared.inputs.geometry
     paths = [files.write_attributes(geometry)]
     if options.edges == "full":
         paths.append(write_full_edges(files, geometry)[0])
     elif options.edges == "strongest":
-        paths.append(write_strongest_edges(files, ready.model, geometry, options.top_edges)[0])
+        paths.append(write_strongest_edges(files, prepared.model, geometry, options.top_edges)[0])
     return paths
 
 
-def _describe_run(ready: Ready, options: Options) -> dict[str, Any]:
+def _describe_run(prepared: PreparedRun, options: GenerationOptions) -> dict[str, Any]:
     """Return what made the folder; no path and no time, so that equal runs write equal bytes."""
     arguments = asdict(options) | {"formats": list(options.formats)}
     if not options.csv_safe:  # where nothing is guarded, the files are what they always were
         del arguments["csv_safe"]
-    source, geometry, prompts = ready.inputs.source, ready.inputs.geometry, ready.inputs.prompts
+    source, geometry, prompts = (
+        prepared.inputs.source,
+        prepared.inputs.geometry,
+        prepared.inputs.prompts,
+    )
     return {
         "script": SCRIPT,
         "arguments": {
-            "input_csv": ready.inputs.input_csv.name,
+            "input_csv": prepared.inputs.input_csv.name,
             "model_type": source.hub_id or source.name,
             **arguments,
         },
         "model": {
             "name": source.name,
-            "weights_sha256": ready.weights_hash,
+            "weights_sha256": prepared.weights_hash,
             "n_layer": geometry.n_layer,
             "d_mlp": geometry.d_mlp,
             "n_neurons": geometry.n_neurons,
         },
-        "input_csv_sha256": ready.csv_hash,
+        "input_csv_sha256": prepared.csv_hash,
         "versions": package_versions(PACKAGES),
         "counts": {
             "prompts": len(prompts),
             "completions": sum(prompt.n_samples for prompt in prompts),
-            "samples": ready.inputs.n_samples,
+            "samples": prepared.inputs.n_samples,
         },
     }

@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 
 import analyze_activations
 import compare_temperatures
-import generate_activation_dataset
 import visualize_gelu_graph
 import visualize_sample_activations
 from gelu.generation.run import Outcome
@@ -70,7 +69,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         patch.setattr(
             "gelu.graph.output.write_full_edges", lambda files, _: (files.write_edges([], 0), 0)
         )
-        patch.setattr(generate_activation_dataset, "make_dataset", lambda *_: Outcome("left out"))
+        patch.setattr("gelu.generation.run.make_dataset", lambda *_: Outcome("left out"))
         patch.setattr(compare_temperatures, "_one_temperature", lambda *_: None)
         patch.setattr(compare_temperatures, "_write_study", lambda *_: [])
         patch.setattr(analyze_activations, "_analyse", lambda *_: (None, None))

@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 
 from gelu.artifacts import DATASET, MATRIX, Artifacts, read_activations, read_dataset
-from gelu.generation.run import Options, Sharing, make_dataset, make_ready, read_inputs
+from gelu.generation.run import GenerationOptions, Sharing, make_dataset, prepare_run, read_inputs
 from gelu.neurons import Geometry
 from gelu.packed import PackedActivations
 from gelu.samples.arrays import Samples, arrange
@@ -42,8 +42,8 @@ TEXTS = ["".join(letters) for n in (2, 3) for letters in product("xyz", repeat=n
 PROMPTS = [(text, 30, 2) for text in TEXTS[:24]]
 
 
-def dataset_options(seed: int) -> Options:
-    return Options(
+def dataset_options(seed: int) -> GenerationOptions:
+    return GenerationOptions(
         seed=seed,
         temperature=1.0,
         top_k=0,
@@ -71,7 +71,7 @@ def generated(
     inputs, options = read_inputs(csv, str(model)), dataset_options(seed)
     export.mkdir(exist_ok=True)
     files = Artifacts(export, "hand_set")
-    make_dataset(files, make_ready(inputs, options), options, Sharing(overwrite=True))
+    make_dataset(files, prepare_run(inputs, options), options, Sharing(overwrite=True))
     geometry = Geometry(len(layers), 0, len(layers[0]), 0)
     _, activations = read_activations(files.path(MATRIX), geometry.n_neurons)
     return arrange(read_dataset(files.path(DATASET)), activations, geometry)
