@@ -30,9 +30,9 @@ BENCH_READY := $(BENCH_VENV)/.installed
 OUT := demo_output
 MODEL := gpt2-demo
 
-PART2 := $(OUT)/part2
+FINDINGS := $(OUT)/findings
 
-.PHONY: anew setup demo part2 test test-pythons lint fuzz coverage bench model clean
+.PHONY: anew setup demo findings test test-pythons lint fuzz coverage bench model clean
 
 setup: $(READY)
 
@@ -73,19 +73,22 @@ demo: $(READY)
 	@echo "  $(OUT)/dataset/$(MODEL)_activation_dataset.csv     one row for each generated token"
 	@echo "  $(OUT)/analysis/$(MODEL)_analysis_report.html      what the neurons stand for: start here"
 
-part2: $(READY)
+findings: $(READY)
 	$(RUN) generate_activation_dataset.py --model_type $(MODEL) --edges none --formats csv,npz \
-		--input_csv parcellation_datasets/varied.csv --export_dir $(PART2)/dataset --seed 42
-	$(RUN) predict_activations.py --model_type $(MODEL) --dataset_dir $(PART2)/dataset \
-		--output_dir $(PART2) --predict "I think love is"
-	$(RUN) extract_patterns.py --model_type $(MODEL) --dataset_dir $(PART2)/dataset \
-		--output_dir $(PART2)
-	$(RUN) predict_next_token.py --model_type $(MODEL) --dataset_dir $(PART2)/dataset \
-		--output_dir $(PART2)
-	$(RUN) report_part2.py --model_type $(MODEL) --results_dir $(PART2)
+		--input_csv parcellation_datasets/varied.csv --export_dir $(FINDINGS)/dataset --seed 42
+	$(RUN) predict_activations.py --model_type $(MODEL) --dataset_dir $(FINDINGS)/dataset \
+		--output_dir $(FINDINGS) --predict "I think love is"
+	$(RUN) extract_patterns.py --model_type $(MODEL) --dataset_dir $(FINDINGS)/dataset \
+		--output_dir $(FINDINGS)
+	$(RUN) predict_next_token.py --model_type $(MODEL) --dataset_dir $(FINDINGS)/dataset \
+		--output_dir $(FINDINGS)
+	$(RUN) analyze_activations.py --model_type $(MODEL) --output_dir $(FINDINGS)/analysis \
+		--dataset_csv $(FINDINGS)/dataset/$(MODEL)_activation_dataset.csv \
+		--activations_file $(FINDINGS)/dataset/$(MODEL)_activation_matrix.npz
+	$(RUN) report_findings.py --model_type $(MODEL) --results_dir $(FINDINGS) $(FINDINGS)/analysis
 	@echo
 	@echo "Open this:"
-	@echo "  $(PART2)/$(MODEL)_part2_report.html    what the neurons know"
+	@echo "  $(FINDINGS)/$(MODEL)_findings.html    what the neurons know"
 
 test: lint
 	$(RUN) -m pytest $(TESTS)
@@ -122,7 +125,7 @@ bench: $(BENCH_READY)
 	$(BENCH_RUN) benchmarks/coverage.py
 	$(BENCH_RUN) benchmarks/false_findings_tokens.py
 	$(BENCH_RUN) benchmarks/false_findings_prompts.py
-	$(BENCH_RUN) benchmarks/part2.py --samples 10000
+	$(BENCH_RUN) benchmarks/studies.py --samples 10000
 	$(BENCH_RUN) benchmarks/small_data.py
 	$(BENCH_RUN) benchmarks/patterns.py
 	$(BENCH_RUN) benchmarks/patterns.py --samples 10000

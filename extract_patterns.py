@@ -165,7 +165,6 @@ def _write_picture(
     """Draw the patterns and note the picture's hash in the document, or delete an earlier run's
     picture where there are none."""
     from gelu import artifacts
-    from gelu.findings.results import picture_hash
     from gelu.page import NotDrawn, Picture
     from gelu.patterns.page import CAPTION, NO_PATTERN
     from gelu.plots.figures import png_bytes
@@ -176,7 +175,7 @@ def _write_picture(
         artifacts.remove_picture(path)
         return [], NotDrawn(path.name, NO_PATTERN)
     png = png_bytes(patterns_figure(files.model, document))
-    document["picture_sha256"] = picture_hash(png)
+    document["picture_sha256"] = artifacts.picture_hash(png)
     return [artifacts.write_picture(path, png)], Picture(path.name, png, CAPTION)
 
 

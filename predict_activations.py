@@ -1,8 +1,8 @@
 """Which neurons will be active, predicted from the input tokens alone, without running the model.
 
 Example:
-  python predict_activations.py --model_type gpt2-demo --dataset_dir dataset --output_dir part2
-  python predict_activations.py --model_type gpt2-demo --output_dir part2 \\
+  python predict_activations.py --model_type gpt2-demo --dataset_dir dataset --output_dir findings
+  python predict_activations.py --model_type gpt2-demo --output_dir findings \\
       --predict "I think love is"
 
 Learns from a dataset of generate_activation_dataset.py and tests on prompts that are held out; no
@@ -216,7 +216,6 @@ def bars(description: str, total: int, unit: str) -> Iterator[Callable[[int], ob
 def write(files: "Artifacts", read: "FolderSamples", settings: "Settings", study: "Study") -> None:
     """Write every file of a study, and say which and what was found."""
     from gelu import artifacts
-    from gelu.findings.results import picture_hash
     from gelu.learning.activation_study import summarise_study
     from gelu.plots.figures import png_bytes
     from gelu.plots.predictions import activation_prediction_figure
@@ -238,7 +237,7 @@ def write(files: "Artifacts", read: "FolderSamples", settings: "Settings", study
         "inputs": read.inputs,
         "versions": package_versions(PACKAGES),
         **summarise_study(study, read.samples, settings),
-        "picture_sha256": picture_hash(png),
+        "picture_sha256": artifacts.picture_hash(png),
     }
     paths.append(artifacts.write_document(files.path(artifacts.ACTIVATION_PREDICTION), summary))
     paths += write_predictor(files, study.predictor)

@@ -1,7 +1,7 @@
 """The next token from the GELU activations alone: how much of it do the neurons hold?
 
 Example:
-  python predict_next_token.py --model_type gpt2-demo --dataset_dir dataset --output_dir part2
+  python predict_next_token.py --model_type gpt2-demo --dataset_dir dataset --output_dir findings
 
 Reads which neurons were active at the token before, one bit a neuron, and predicts the token that
 the model then wrote. Learns on the training prompts and tests on held-out ones; no prompt has
@@ -264,7 +264,6 @@ def write(
 ) -> None:
     """Write every file of a study, and say which and what was found."""
     from gelu import artifacts
-    from gelu.findings.results import picture_hash, strongest_neurons
     from gelu.learning.token_study import summarise_token_study
     from gelu.plots.figures import png_bytes
     from gelu.plots.next_token import next_token_figure
@@ -285,8 +284,8 @@ def write(
         "drawn_with": drawn,
         "versions": package_versions(PACKAGES),
         **summarise_token_study(study, read.samples, settings),
-        "strongest_neurons": strongest_neurons(study.carriers),
-        "picture_sha256": picture_hash(picture),
+        "strongest_neurons": artifacts.strongest_neurons(study.carriers),
+        "picture_sha256": artifacts.picture_hash(picture),
     }
     paths.append(artifacts.write_document(files.path(artifacts.NEXT_TOKEN), summary))
     print("\n".join(map(str, paths)))

@@ -20,6 +20,7 @@ from typing import Any
 from gelu.artifacts import (
     read_activation_prediction,
     read_activations,
+    read_analysis,
     read_dataset,
     read_document,
     read_geometry_table,
@@ -27,6 +28,7 @@ from gelu.artifacts import (
     read_patterns,
     read_png,
     read_predictor,
+    read_temperature_study,
     read_tensors,
 )
 from gelu.errors import UserError
@@ -48,6 +50,7 @@ def _read_model(path: Path) -> None:
 READERS: dict[str, Callable[[Path], Any]] = {
     "activation_prediction": read_activation_prediction,
     "activations": lambda path: read_activations(path, N_NEURONS),
+    "analysis": read_analysis,
     "dataset": read_dataset,
     "document": read_document,
     "model": _read_model,
@@ -56,6 +59,7 @@ READERS: dict[str, Callable[[Path], Any]] = {
     "patterns": read_patterns,
     "picture": read_png,
     "predictor": read_predictor,
+    "temperatures": read_temperature_study,
     "tensors": read_tensors,
 }
 

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 
 from gelu import artifacts
 from gelu.analysis.run import Analysis, Settings
+from gelu.analysis.section import CAPTIONS, findings_sentence, kinds_sentence, tested
 from gelu.page import NotDrawn, Picture, Section, Table, report_html
 from gelu.plots.clusters import MOST_PROMPT_COLOURS, clusters_figure
 from gelu.plots.figures import png_bytes
@@ -141,18 +142,13 @@ def analysis_page(
 
 def _intro(model: str, summary: Mapping[str, Any]) -> list[str]:
     counts = summary["counts"]
-    found = {entry["what"]: entry.get("n_passed") for entry in summary["tests"]}
     return [
         f"{model} wrote {counts['samples']:,} tokens in {counts['completions']:,} completions of "
         f"{counts['prompts']:,} prompts. A sample is one of these tokens. A neuron is one "
         "coordinate of an MLP's hidden layer; it is active for a sample if its value after the "
         "GELU was above 0 when the token was predicted. L2.317 is dimension 317 of layer 2.",
-        f"Of {counts['neurons']:,} neurons, {counts['selective']:,} are active for some samples "
-        f"and not for others, {counts['always_on']:,} always and {counts['dead']:,} never.",
-        f"{found['token-specific neurons']:,} pairs of a token and a neuron that is specific to "
-        f"it; {found['position-specific neurons']:,} neurons specific to positions; "
-        f"{found['neurons consistent within a prompt']:,} pairs of a prompt and a neuron that all "
-        "its completions share and others have less, beyond chance.",
+        kinds_sentence(summary),
+        findings_sentence(summary),
     ]
 
 
@@ -164,12 +160,12 @@ class _Figures:
     drawn: Mapping[str, bytes]
     not_drawn: Mapping[str, str]
 
-    def picture(self, ending: str, caption: str) -> Picture | NotDrawn:
+    def picture(self, ending: str) -> Picture | NotDrawn:
         """Return the picture with its caption, or what stands in its place."""
         name = f"{self.model}_{ending}"
         if ending in self.not_drawn:
             return NotDrawn(name, self.not_drawn[ending])
-        return Picture(name, self.drawn[ending], caption)
+        return Picture(name, self.drawn[ending], CAPTIONS[ending])
 
 
 def _important_section(analysis: Analysis, figures: _Figures) -> Section:
@@ -183,16 +179,8 @@ def _important_section(analysis: Analysis, figures: _Figures) -> Section:
         "gives. A neuron's importance is the largest of the four. It cannot exceed the entropy of "
         "its being active or not, which is 1 bit for a neuron active half of the time.",
         [
-            figures.picture(
-                artifacts.TOP_NEURONS_PICTURE,
-                "The most important neurons, a row each. A mark further right tells more; the "
-                "entropy is the most that it could tell.",
-            ),
-            figures.picture(
-                artifacts.IMPORTANCE_BY_LAYER_PICTURE,
-                "Each layer's neurons by kind, in what share of the samples they are active, and "
-                "the mean importance of the selective ones.",
-            ),
+            figures.picture(artifacts.TOP_NEURONS_PICTURE),
+            figures.picture(artifacts.IMPORTANCE_BY_LAYER_PICTURE),
         ],
         [Table("The most important neurons", selective[columns].head(ROWS_SHOWN))],
         [],
@@ -216,13 +204,7 @@ def _token_section(settings: Settings, analysis: Analysis, figures: _Figures) ->
         "are expected to be wrong, also where tokens and activity repeat along a text or are "
         "shared by a prompt's completions. Neurons that are mostly active and silent with a token "
         "are listed apart; their phi is negative.",
-        [
-            figures.picture(
-                artifacts.TOKEN_SPECIFIC_PICTURE,
-                "A row is a token, a dot one of its three strongest neurons, for the token being "
-                "written and for the one just read.",
-            )
-        ],
+        [figures.picture(artifacts.TOKEN_SPECIFIC_PICTURE)],
         [
             Table("Each token's strongest neuron", best[columns].head(2 * ROWS_SHOWN)),
             Table("Neurons that are silent with a token", silent[columns].head(ROWS_SHOWN)),
@@ -266,13 +248,7 @@ def _position_section(settings: Settings, analysis: Analysis, figures: _Figures)
         "the range of positions (the end not included) that its activity goes with best, and how "
         f"often it is active in and out of it. At most {settings.fdr:.0%} are expected to be "
         "wrong.",
-        [
-            figures.picture(
-                artifacts.POSITION_PICTURE,
-                "Each cell is a layer at a position: how many of its neurons are active there, "
-                "and, where there are any, how many position-specific neurons cover it.",
-            )
-        ],
+        [figures.picture(artifacts.POSITION_PICTURE)],
         [Table("The most position-specific neurons", analysis.positions.table[columns].head(15))],
         _position_notes(analysis.positions),
     )
@@ -297,13 +273,7 @@ def _prompt_section(settings: Settings, analysis: Analysis, figures: _Figures) -
         "Jaccard index of two sets is the share of neurons in either that are in both: 1 for "
         "equal sets. The p-value is how often completions dealt out to prompts at random would "
         "look as much alike within prompts.",
-        [
-            figures.picture(
-                artifacts.SIMILARITIES_PICTURE,
-                "Each prompt with each, where there are two or more: brighter is more alike, and "
-                "like ones stand together. And all pairs of completions, of one prompt and of two.",
-            )
-        ],
+        [figures.picture(artifacts.SIMILARITIES_PICTURE)],
         [
             Table(
                 "Neurons in all completions of a prompt and in fewer of the others: the strongest "
@@ -371,15 +341,8 @@ def _cluster_section(analysis: Analysis, figures: _Figures) -> Section:
         f"are laid out in the plane: {clusters.n_clusters}{silhouette}. A silhouette near 1 means "
         "well separated groups, near 0 a continuum.",
         [
-            figures.picture(
-                artifacts.CLUSTERS_PICTURE,
-                "Each point is a generated token, its colour the cluster. Only labels that do not "
-                "cover one another are written.",
-            ),
-            figures.picture(
-                artifacts.CLUSTERS_BY_PROMPT_PICTURE,
-                "The same points, coloured by prompt.",
-            ),
+            figures.picture(artifacts.CLUSTERS_PICTURE),
+            figures.picture(artifacts.CLUSTERS_BY_PROMPT_PICTURE),
         ],
         [],
         ["How clusters agree with", *rows] if rows else [],
@@ -387,7 +350,6 @@ def _cluster_section(analysis: Analysis, figures: _Figures) -> Section:
 
 
 def _method_section(samples: Samples, summary: Mapping[str, Any]) -> Section:
-    tests = [f"{entry['what']}: {entry['test']}" + _passed(entry) for entry in summary["tests"]]
     skipped = [f"not computed: {what}: {why}" for what, why in samples.skipped.items()]
     parts = [f"on a part of the samples: {what}: {why}" for what, why in samples.subsampled.items()]
     return Section(
@@ -396,13 +358,5 @@ def _method_section(samples: Samples, summary: Mapping[str, Any]) -> Section:
         "part of it.",
         [],
         [],
-        [*tests, *skipped, *parts],
+        [*tested(summary["tests"]), *skipped, *parts],
     )
-
-
-def _passed(entry: Mapping[str, Any]) -> str:
-    reason = entry.get("unattainable")
-    limit = f"; nothing could pass: {reason}" if reason else ""
-    if "n_tests" not in entry:
-        return f" ({entry['n_permutations']:,} permutations, p = {entry['p_value']:.3g}{limit})"
-    return f" ({entry['n_tests']:,} tests, {entry['n_passed']:,} passed{limit})"

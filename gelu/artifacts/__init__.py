@@ -19,6 +19,7 @@ from gelu.artifacts.activations import (
 )
 from gelu.artifacts.documents import (
     read_activation_prediction,
+    read_analysis,
     read_next_token,
     read_patterns,
     read_predictor,
@@ -50,7 +51,7 @@ from gelu.artifacts.outputs import (
     output_files,
     run_files,
 )
-from gelu.artifacts.pictures import read_png
+from gelu.artifacts.pictures import picture_hash, read_png
 from gelu.artifacts.predictors import (
     ACTIVATION_PREDICTION,
     ACTIVATION_PREDICTION_LAYERS,
@@ -59,12 +60,12 @@ from gelu.artifacts.predictors import (
     ACTIVATION_PREDICTION_RELIABILITY,
     ACTIVATION_PREDICTOR,
     ACTIVATION_PREDICTOR_WEIGHTS,
+    FINDINGS_REPORT,
     NEXT_TOKEN,
     NEXT_TOKEN_DIRECT,
     NEXT_TOKEN_NEURONS,
     NEXT_TOKEN_PICTURE,
     NEXT_TOKEN_SCORES,
-    PART2_REPORT,
     PREDICTED_NEURONS,
     PREDICTOR_FORMAT,
     read_tensors,
@@ -75,6 +76,8 @@ from gelu.artifacts.result_tables import (
     read_carriers,
     read_direct_path,
     read_next_token_scores,
+    read_temperature_study,
+    strongest_neurons,
 )
 from gelu.artifacts.shards import Shards
 from gelu.artifacts.stated import (
@@ -155,6 +158,7 @@ __all__ = [
     "CONSISTENT_NEURONS",
     "DATASET",
     "EDGES",
+    "FINDINGS_REPORT",
     "FREQUENCY",
     "GEXF",
     "GRAPHML",
@@ -171,7 +175,6 @@ __all__ = [
     "NEXT_TOKEN_NEURONS",
     "NEXT_TOKEN_PICTURE",
     "NEXT_TOKEN_SCORES",
-    "PART2_REPORT",
     "PATTERNS",
     "PATTERNS_DOCUMENT",
     "PATTERNS_FILES",
@@ -217,10 +220,12 @@ __all__ = [
     "layers_stated",
     "made_files",
     "output_files",
+    "picture_hash",
     "read_activation_layers",
     "read_activation_prediction",
     "read_activation_rows",
     "read_activations",
+    "read_analysis",
     "read_carriers",
     "read_dataset",
     "read_direct_path",
@@ -235,6 +240,7 @@ __all__ = [
     "read_run",
     "read_samples_or_trace",
     "read_stated",
+    "read_temperature_study",
     "read_tensors",
     "read_text",
     "refuse_link",
@@ -245,6 +251,7 @@ __all__ = [
     "require_model_file",
     "require_ranges",
     "run_files",
+    "strongest_neurons",
     "write_bytes",
     "write_document",
     "write_gexf",

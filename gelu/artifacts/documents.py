@@ -9,7 +9,7 @@ for anything that the script cannot have written. Keys that are not named here a
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -103,6 +103,7 @@ NEXT_TOKEN_KEYS = record(
 )
 SCORES_USED = record({"scores": record({"trigram": record({}), "linear": record({"top1": SHARE})})})
 
+PLACE = {"layer": whole(0, MOST_LAYERS), "dimension": whole(0, MOST_NEURONS)}
 LIFT = {"lift": number(0), "q_value": SHARE}
 PATTERN = record(
     {
@@ -118,9 +119,7 @@ PATTERN = record(
         "share_low": optional(number(most=1)),
         "share_high": optional(number(most=1)),
         "q_value": SHARE,
-        "neurons": items(
-            record({"layer": whole(0, MOST_LAYERS), "dimension": whole(0, MOST_NEURONS)}), 1
-        ),
+        "neurons": items(record(PLACE), 1),
         "tokens": record(
             dict.fromkeys(
                 ("context", "previous", "output"), items(record({"token": text(), **LIFT}))
@@ -162,6 +161,64 @@ PATTERNS_KEYS = record(
         "patterns": items(PATTERN),
     },
     PICTURE,
+)
+FAMILIES = (
+    "token-specific neurons",
+    "position-specific neurons",
+    "neurons consistent within a prompt",
+)
+ANALYSIS_COUNTS = {
+    **dict.fromkeys(("samples", "completions", "prompts"), whole(1)),
+    "neurons": whole(1, MOST_NEURONS),
+    "layers": whole(1, MOST_LAYERS),
+    **dict.fromkeys(("selective", "always_on", "dead"), COUNT),
+}
+ANALYSIS_KEYS = record(
+    {
+        "arguments": record(
+            dict.fromkeys(("model_type", "dataset_csv", "activations_file"), text()),
+            {"seed": COUNT, "fdr": SHARE},
+        ),
+        "dataset_csv_sha256": _hash,
+        "activations_sha256": _hash,
+        "counts": record(ANALYSIS_COUNTS),
+        "clusters": record({"number": COUNT, "silhouette": optional(number(-1.001, 1.001))}),
+        "important_neurons": record(
+            {
+                "top": items(
+                    record(
+                        {
+                            "neuron_id": COUNT,
+                            **PLACE,
+                            "activation_frequency": SHARE,
+                            "importance": number(),
+                        }
+                    )
+                ),
+                "layers": items(
+                    record(
+                        {
+                            "layer": PLACE["layer"],
+                            "mean_activity": SHARE,
+                            **dict.fromkeys(("n_selective", "n_always_on", "n_dead"), COUNT),
+                        }
+                    )
+                ),
+            }
+        ),
+        "tests": items(
+            record(
+                {"what": text(), "test": text()},
+                {
+                    **dict.fromkeys(("n_tests", "n_passed"), COUNT),
+                    "n_permutations": COUNT,
+                    "p_value": SHARE,
+                    "unattainable": optional(text()),
+                },
+            )
+        ),
+        **dict.fromkeys(("skipped", "subsampled", "not_drawn"), SKIPPED),
+    }
 )
 PREDICTOR_KEYS = record(
     {
@@ -278,6 +335,58 @@ def _faults_of_neurons(pattern: Mapping[str, Any], counts: Mapping[str, int]) ->
     for name in sorted(found.keys() | stated.keys()):
         if stated.get(name, 0) != found[name]:
             yield f"{name} is {ascii(stated.get(name))[:SHOWN]}, neurons names {found[name]} of it"
+
+
+def read_analysis(path: Path) -> dict[str, Any] | None:
+    """Return what `analyze_activations.py` found."""
+    content = _checked(path, ANALYSIS_KEYS)
+    if content is not None and (fault := next(_faults_of_analysis(content), None)):
+        raise UserError(f"{path}: {fault}; run the script that writes it anew")
+    return content
+
+
+def _faults_of_analysis(content: Mapping[str, Any]) -> Iterator[str]:
+    """Yield where an analysis disagrees with itself."""
+    counts = content["counts"]
+    for name, of in (("completions", "samples"), ("prompts", "completions")):
+        if counts[name] > counts[of]:
+            yield f"counts.{name} is {counts[name]}, more than the {counts[of]} of counts.{of}"
+    if counts["neurons"] % counts["layers"]:
+        yield f"counts.neurons is {counts['neurons']}, of {counts['layers']} layers"
+    yield from _faults_of_important(content["important_neurons"], counts)
+    yield from _faults_of_tests(content["tests"])
+
+
+def _faults_of_important(important: Mapping[str, Any], counts: Mapping[str, int]) -> Iterator[str]:
+    if [row["layer"] for row in important["layers"]] != list(range(counts["layers"])):
+        yield f"important_neurons.layers are not the {counts['layers']} of counts.layers, in order"
+    for kind in ("selective", "always_on", "dead"):
+        stated = sum(row[f"n_{kind}"] for row in important["layers"])
+        if stated != counts[kind]:
+            yield f"counts.{kind} is {counts[kind]}, its layers have {stated}"
+    d_mlp = counts["neurons"] // counts["layers"]
+    for row in important["layers"]:
+        if row["n_selective"] + row["n_always_on"] + row["n_dead"] != d_mlp:
+            yield f"important_neurons.layers: the kinds of layer {row['layer']} are not {d_mlp}"
+    for row in important["top"]:
+        layer, dimension = row["layer"], row["dimension"]
+        inside = layer < counts["layers"] and dimension < d_mlp
+        if not inside or row["neuron_id"] != layer * d_mlp + dimension:
+            yield f"important_neurons.top: {row['neuron_id']} is not L{layer}.{dimension}"
+
+
+def _faults_of_tests(tests: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    named = [entry["what"] for entry in tests]
+    for index, entry in enumerate(tests):
+        if named.count(entry["what"]) > 1:
+            yield f"tests[{index}].what stands there twice"
+        if {"n_tests", "n_passed"} <= entry.keys():
+            if entry["n_passed"] > entry["n_tests"]:
+                yield f"tests[{index}].n_passed is {entry['n_passed']} of {entry['n_tests']}"
+        elif entry["what"] in FAMILIES or not {"n_permutations", "p_value"} <= entry.keys():
+            yield f"tests[{index}] states neither how many passed nor a p-value"
+    for missing in sorted({*FAMILIES} - {*named}):
+        yield f"tests has no {missing}"
 
 
 def read_predictor(path: Path) -> dict[str, Any] | None:

@@ -1,5 +1,6 @@
 """Reading a picture back: only a whole PNG, of a size that a browser can show, is one."""
 
+import hashlib
 import struct
 import zlib
 from collections.abc import Iterator
@@ -28,6 +29,11 @@ def read_png(path: Path) -> bytes | None:
             f"{path}: not a PNG picture: {error}; run the script that writes it anew"
         ) from None
     return content
+
+
+def picture_hash(png: bytes) -> str:
+    """Return what a study's document says of its picture."""
+    return hashlib.sha256(png).hexdigest()
 
 
 def _require_png(content: bytes) -> None:

@@ -1,4 +1,4 @@
-"""Names of the files of the second part, and what a learned predictor is kept in.
+"""Names of the files of what is learned, and what a learned predictor is kept in.
 
 The weights are a safetensors file, the rest is JSON: nothing in them can run.
 """
@@ -28,7 +28,7 @@ NEXT_TOKEN_SCORES = "next_token_prediction.csv"
 NEXT_TOKEN_NEURONS = "next_token_neurons.csv"
 NEXT_TOKEN_DIRECT = "next_token_direct_path.csv"
 NEXT_TOKEN_PICTURE = "next_token_prediction.png"
-PART2_REPORT = "part2_report.html"
+FINDINGS_REPORT = "findings.html"
 
 
 def write_tensors(path: Path, tensors: "Mapping[str, torch.Tensor]") -> Path:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from gelu.artifacts.checks import SHOWN, Check, Refused, number, text, whole
 from gelu.artifacts.csv_records import Record, csv_records, whole_records
 from gelu.artifacts.files import is_there, read_text
+from gelu.artifacts.tables import LARGEST_LOGPROB
 from gelu.errors import UserError
 
 if TYPE_CHECKING:
@@ -82,6 +83,16 @@ FURTHER_OF_DIRECT_PATH = {
     **dict.fromkeys(("share_positive", "p_neurons", "p_tokens"), SHARES),
 }
 
+TEMPERATURES = {
+    "temperature": Column("float64", number(0)),
+    "layer": LAYER,
+    "n_samples": Column("int64", whole(1)),
+    **dict.fromkeys(("mean_active", "std_active"), BITS),
+    **dict.fromkeys(("distinct_neurons", "distinct_output_tokens"), WHOLE),
+    "mean_jaccard_between_completions": SHARES,
+    "mean_output_logprob": Column("float64", number(most=LARGEST_LOGPROB)),
+}
+
 
 def read_activation_layers(path: Path) -> "pd.DataFrame | None":
     """Return the scores of predicting activations, a row per predictor and layer."""
@@ -101,6 +112,36 @@ def read_carriers(path: Path) -> "pd.DataFrame | None":
 def read_direct_path(path: Path) -> "pd.DataFrame | None":
     """Return how alike readout and direct path are, a row per layer."""
     return _read(path, DIRECT_PATH, FURTHER_OF_DIRECT_PATH, ["layer"])
+
+
+def strongest_neurons(carriers: "pd.DataFrame") -> list[list[int]]:
+    """Return [token id, its strongest neuron] of the table of carriers: what its study's document
+    repeats of it."""
+    if "neuron_id" not in carriers:
+        return []
+    best = carriers.drop_duplicates("token_id")[["token_id", "neuron_id"]]
+    pairs: list[list[int]] = best.to_numpy().tolist()
+    return pairs
+
+
+def read_temperature_study(path: Path) -> "pd.DataFrame | None":
+    """Return the study of temperatures, a row per temperature and layer, `all` among the layers.
+
+    Raises `UserError` where a temperature lacks a layer that another has.
+    """
+    table = _read(path, TEMPERATURES, {}, ["temperature", "layer"])
+    if table is None:
+        return None
+    if len(table) == 0:
+        raise UserError(f"{path}: has no rows; run the script that writes it anew")
+    layers = [*map(str, range(table["layer"].nunique() - 1)), "all"]
+    for temperature, rows in table.groupby("temperature"):
+        if rows["layer"].tolist() != layers:
+            raise UserError(
+                f"{path}: the rows of temperature {temperature:g} are not the layers 0 to "
+                f"{len(layers) - 2} and all, in order; run the script that writes it anew"
+            )
+    return table
 
 
 def _read(

@@ -1,9 +1,9 @@
-"""The second part's page: what is predictable from what, from the three scripts' files.
+"""The page of findings: what the neurons stand for and what is predictable from what.
 
-    page = part2_page(model, found)
+    page = findings_page(model, found)
 
-Documents and tables in, a page out. A script that has not run leaves its section out, and the page
-says which.
+Documents and tables in, a page out. A study that has not been made has no section, and the page
+says which those are.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,8 +12,8 @@ from typing import Any
 
 import pandas as pd
 
-from gelu.page import Picture, Prepared, Section, Table, report_html
-from gelu.patterns.page import CAPTION as PATTERNS_CAPTION
+from gelu.analysis.section import analysis_section, findings_sentence
+from gelu.page import NotDrawn, Picture, Prepared, Section, Table, report_html
 from gelu.patterns.page import TITLE as PATTERNS_TITLE
 from gelu.patterns.page import patterns_section
 from gelu.samples.splits import coverage_note
@@ -33,25 +33,19 @@ SCORERS = {
     "model": "the model itself",
 }
 CARRIERS_SHOWN = 20
-CAPTIONS = {
-    "activations": "Top left, the lower the better: each predictor's surprise at each layer. Top "
-    "right, the higher the better. Bottom left, what decides a layer's neurons; bottom right, "
-    "points on the line are probabilities that can be taken at their word.",
-    "patterns": PATTERNS_CAPTION,
-    "tokens": "Top: surprise and accuracy of each predictor. Bottom: the same readout of single "
-    "layers, of the best k neurons, and how its weights agree with the model's own direct path.",
-}
 # Of a study's settings those that decide what it is about; the page states them.
 STATED = ("seed", "held_out", "epochs", "fdr")
 
 
 @dataclass(frozen=True)
 class Found:
-    """What the three scripts left, None for what is not there.
+    """What the studies' scripts left, None for what is not there.
 
-    pictures: by a study's name, as in `CAPTIONS`; left_out: what is half there, in words.
+    temperatures: the table of `compare_temperatures.py`; pictures: of each study, by its name in
+    `gelu.findings.results.STUDIES`; left_out: what is half there, in words.
     """
 
+    analysis: Mapping[str, Any] | None
     activations: Mapping[str, Any] | None
     activation_layers: pd.DataFrame | None
     patterns: Mapping[str, Any] | None
@@ -59,39 +53,46 @@ class Found:
     token_scores: pd.DataFrame | None
     carriers: pd.DataFrame | None
     direct: pd.DataFrame | None
-    pictures: Mapping[str, Picture]
+    temperatures: pd.DataFrame | None
+    pictures: Mapping[str, Sequence[Picture | NotDrawn]]
     left_out: Sequence[str] = ()
 
 
-def part2_page(model: str, found: Found) -> str:
+def findings_page(model: str, found: Found) -> str:
     """Return the whole page as HTML."""
     sections: list[Section | Prepared] = []
-    missing = []
-    half = " ".join(found.left_out)
-    if found.activations is None or found.activation_layers is None:
-        missing.append("predict_activations.py")
-    else:
+    if found.analysis is not None:
+        sections.append(analysis_section(found.analysis, found.pictures["analysis"]))
+    if found.activations is not None and found.activation_layers is not None:
         sections.append(_activation_section(found.activations, found.activation_layers, found))
-    if found.patterns is None:
-        missing.append("extract_patterns.py")
-    else:
-        sections.append(patterns_section(found.patterns, found.pictures.get("patterns")))
-    if found.tokens is None or found.token_scores is None:
-        missing.append("predict_next_token.py")
-    else:
+    if found.patterns is not None:
+        picture = next(iter(found.pictures["patterns"]), None)
+        sections.append(patterns_section(found.patterns, picture))
+    if found.tokens is not None and found.token_scores is not None:
         sections.append(_token_section(found.tokens, found.token_scores, found))
-    missing = [script for script in missing if script not in half]
-    sections.append(_method_section(found, missing))
+    if found.temperatures is not None:
+        sections.append(_temperature_section(found.temperatures, found))
+    sections.append(_method_section(found))
     return report_html(f"What the neurons of {model} know", headlines(model, found), sections)
 
 
 def headlines(model: str, found: Found) -> list[str]:
     """Return the page's first paragraphs: what was looked at, and the most telling numbers."""
-    paragraphs = [
-        "A neuron is one coordinate of an MLP's hidden layer, active where its value after the "
-        f"GELU is above 0. {_dataset_sentence(model, found)} Everything below is measured on "
-        "prompts that nothing was learned from."
+    predicted = [found.activations, found.patterns, found.tokens]
+    measured = [
+        "Everything below is measured on prompts that nothing was learned from."
+        if found.analysis is None and found.temperatures is None
+        else "What is learned or searched for is measured on prompts that nothing was learned from."
     ]
+    sentences = [
+        "A neuron is one coordinate of an MLP's hidden layer, active where its value after the "
+        "GELU is above 0.",
+        *_dataset_sentence(model, found),
+        *(measured if any(study is not None for study in predicted) else []),
+    ]
+    paragraphs = [" ".join(sentences)]
+    if found.analysis is not None:
+        paragraphs.append(findings_sentence(found.analysis))
     if found.tokens is not None and found.token_scores is not None:
         paragraphs.append(_token_headline(found.tokens, found.token_scores))
     if found.activations is not None:
@@ -105,17 +106,19 @@ def headlines(model: str, found: Found) -> list[str]:
     return paragraphs
 
 
-def _dataset_sentence(model: str, found: Found) -> str:
-    studies = [summary for summary in (found.tokens, found.activations) if summary is not None]
-    if not studies:
-        return ""
-    counts = studies[0]["counts"]
+def _dataset_sentence(model: str, found: Found) -> Iterator[str]:
+    """Yield how large the dataset is, and what of it is held out; nothing without a dataset."""
+    of_samples = [summary for summary in (found.tokens, found.activations) if summary is not None]
+    described = of_samples + [summary for summary in (found.analysis,) if summary is not None]
+    if not described:
+        return
+    counts = described[0]["counts"]
     # Of one dataset, but each study may hold out prompts of its own.
-    held_out = list(dict.fromkeys(_held_out(summary["counts"]) for summary in studies))
-    return (
-        f"{model} wrote {counts['samples']:,} tokens with {counts['neurons']:,} neurons; "
-        f"{' or, for which neurons will fire, '.join(held_out)} are held out."
-    )
+    held_out = list(dict.fromkeys(_held_out(summary["counts"]) for summary in of_samples))
+    sentence = f"{model} wrote {counts['samples']:,} tokens with {counts['neurons']:,} neurons"
+    if held_out:
+        sentence += f"; {' or, for which neurons will fire, '.join(held_out)} are held out"
+    yield f"{sentence}."
 
 
 def _held_out(counts: Mapping[str, int]) -> str:
@@ -168,7 +171,6 @@ def _activation_section(summary: Mapping[str, Any], layers: pd.DataFrame, found:
     columns += ["average_precision", "auc", "calibration_error", "saved_bits"]
     shown = layers[layers["predictor"].isin(PREDICTORS)][columns]
     shown = shown.assign(predictor=shown["predictor"].map(PREDICTORS))
-    picture = found.pictures.get("activations")
     kinds = [f"{kind.replace('_', ' ')} {n:,}" for kind, n in summary["decided_by"].items()]
     return Section(
         "Which neurons will fire, from the tokens alone",
@@ -179,7 +181,7 @@ def _activation_section(summary: Mapping[str, Any], layers: pd.DataFrame, found:
         "from what came. Saved bits are against the best counting baseline of that layer. A neuron "
         "is decided by the last token if that alone gives 80 % of what can be predicted of it, "
         "mostly by it from 50 %.",
-        [] if picture is None else [picture],
+        found.pictures["activations"],
         [Table("Each predictor on the held-out prompts", shown)],
         [
             summary["verdict"],
@@ -200,7 +202,6 @@ def _token_section(summary: Mapping[str, Any], scores: pd.DataFrame, found: Foun
     if found.carriers is not None and len(found.carriers):
         best = found.carriers.drop_duplicates("token_id").head(CARRIERS_SHOWN)
         tables.append(Table("The neuron that speaks most for each frequent token", best))
-    picture = found.pictures.get("tokens")
     return Section(
         "How much of the next token the neurons hold",
         "The readouts see which neurons were active when the token was predicted, one bit each. "
@@ -210,7 +211,7 @@ def _token_section(summary: Mapping[str, Any], scores: pd.DataFrame, found: Foun
         f"({_drawn_with(summary)}). The direct path is what a neuron adds to a token's logit "
         "through the residual stream alone; the correlation is the mean over a layer's neurons, "
         "and stands beside what neurons or tokens dealt out anew give.",
-        [] if picture is None else [picture],
+        found.pictures["tokens"],
         tables,
         [coverage_note(summary["counts"]["prompts_held_out"])],
     )
@@ -224,12 +225,27 @@ def _drawn_with(summary: Mapping[str, Any]) -> str:
     return f"temperature {drawn['temperature']:g}, {top_k}"
 
 
-def _method_section(found: Found, missing: list[str]) -> Section:
+def _temperature_section(study: pd.DataFrame, found: Found) -> Section:
+    shown = study[study["layer"] == "all"].drop(columns="layer")
+    return Section(
+        "The same prompts at several temperatures",
+        "A row is a temperature, its dataset one of its own: how many neurons are active for a "
+        "token (mean and standard deviation over the tokens), how many ever are, how much two "
+        "completions of a prompt have in common (Jaccard index), how many different tokens were "
+        "written, and the mean log-probability, in nats, with which they were drawn.",
+        found.pictures["temperatures"],
+        [Table("All layers together", shown)],
+    )
+
+
+def _method_section(found: Found) -> Section:
     notes = [f"Left out: {reason}." for reason in found.left_out]
-    notes += [f"Not there, because it has not been run: {script}." for script in missing]
-    for summary in (found.activations, found.tokens):
+    notes += [f"Not there, because it has not been run: {script}." for script in _missing(found)]
+    for summary in (found.analysis, found.activations, found.tokens):
         skipped = {} if summary is None else summary["skipped"]
+        parts = {} if summary is None else summary.get("subsampled", {})
         notes += [f"Not computed: {what}: {why}." for what, why in skipped.items()]
+        notes += [f"On a part of the samples: {what}: {why}." for what, why in parts.items()]
     notes += _settings(found)
     return Section(
         "How this was measured",
@@ -243,10 +259,23 @@ def _method_section(found: Found, missing: list[str]) -> Section:
     )
 
 
+def _missing(found: Found) -> Iterator[str]:
+    """Yield the scripts of which nothing is there, nor half."""
+    for script, summary in (
+        ("analyze_activations.py", found.analysis),
+        ("predict_activations.py", found.activations),
+        ("extract_patterns.py", found.patterns),
+        ("predict_next_token.py", found.tokens),
+    ):
+        if summary is None and script not in " ".join(found.left_out):
+            yield script
+
+
 def _settings(found: Found) -> Iterator[str]:
     """Yield what each study was made with: studies of one dataset may differ in it."""
     patterns = {} if found.patterns is None else found.patterns["inputs"]["arguments"]
     for script, settings in (
+        ("analyze_activations.py", (found.analysis or {}).get("arguments", {})),
         ("predict_activations.py", (found.activations or {}).get("settings", {})),
         ("extract_patterns.py", patterns),
         ("predict_next_token.py", (found.tokens or {}).get("settings", {})),

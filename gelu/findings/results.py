@@ -1,118 +1,210 @@
-"""What the second part's three scripts left in a folder, read and found to be of one dataset.
+"""What the studies' scripts left in some folders, read and found to be of one dataset.
 
-    found = read_found(Artifacts(folder, "gpt2-demo"))
+    found = read_found([Path("findings"), Path("analysis")], "gpt2-demo")
 
 The studies must be of one model and one dataset: the same table of samples, the same activations
 and as many samples and neurons. A table or a picture must be of its study's document. What may
-differ is how each study was made: its seed, the share held out, epochs, versions.
+differ is how each study was made: its seed, the share held out, epochs, versions. Of a study of
+temperatures, which has datasets of its own, the layers must be as many.
 """
 
-import hashlib
 import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import combinations
+from os import path as os_path
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from gelu import artifacts
+from gelu.analysis.section import CAPTIONS as ANALYSIS_CAPTIONS
 from gelu.artifacts import Artifacts
 from gelu.errors import UserError
-from gelu.findings.page import CAPTIONS, Found
-from gelu.page import Picture
+from gelu.findings.page import Found
+from gelu.page import NotDrawn, Picture
+from gelu.patterns.page import CAPTION as PATTERNS_CAPTION
 
-ACTIVATIONS_SCRIPT, PATTERNS_SCRIPT = "predict_activations.py", "extract_patterns.py"
-TOKENS_SCRIPT = "predict_next_token.py"
 ROUNDED = 1e-6  # documents hold six decimals
 
 
-def read_found(files: Artifacts) -> Found:
-    """Return what the three scripts left; a study without its table is left out, which is said.
+@dataclass(frozen=True)
+class StudyFiles:
+    """The files of a study that a page has something of, by the endings of their names.
 
-    Raises `UserError` for files that are damaged, or of different runs.
+    script: which writes them; document: what says which dataset the study is of, where anything
+    does; tables: which are read beside it; captions: of its pictures.
     """
-    left_out: list[str] = []
 
-    def path(ending: str) -> Path:
-        return files.path(ending)
+    script: str
+    document: str
+    tables: tuple[str, ...]
+    captions: Mapping[str, str]
 
-    activations, layers = _study(
-        artifacts.read_activation_prediction(path(artifacts.ACTIVATION_PREDICTION)),
-        artifacts.read_activation_layers(path(artifacts.ACTIVATION_PREDICTION_LAYERS)),
-        path(artifacts.ACTIVATION_PREDICTION),
-        path(artifacts.ACTIVATION_PREDICTION_LAYERS),
-        ACTIVATIONS_SCRIPT,
-        left_out,
+    @property
+    def endings(self) -> tuple[str, ...]:
+        """The endings of all of them."""
+        return (self.document, *self.tables, *self.captions)
+
+
+STUDIES = {
+    "analysis": StudyFiles("analyze_activations.py", artifacts.SUMMARY, (), ANALYSIS_CAPTIONS),
+    "activations": StudyFiles(
+        "predict_activations.py",
+        artifacts.ACTIVATION_PREDICTION,
+        (artifacts.ACTIVATION_PREDICTION_LAYERS,),
+        {
+            artifacts.ACTIVATION_PREDICTION_PICTURE: "Top left, the lower the better: each "
+            "predictor's surprise at each layer. Top right, the higher the better. Bottom left, "
+            "what decides a layer's neurons; bottom right, points on the line are probabilities "
+            "that can be taken at their word."
+        },
+    ),
+    "patterns": StudyFiles(
+        "extract_patterns.py",
+        artifacts.PATTERNS_DOCUMENT,
+        (),
+        {artifacts.PATTERNS_PICTURE: PATTERNS_CAPTION},
+    ),
+    "tokens": StudyFiles(
+        "predict_next_token.py",
+        artifacts.NEXT_TOKEN,
+        (artifacts.NEXT_TOKEN_SCORES, artifacts.NEXT_TOKEN_NEURONS, artifacts.NEXT_TOKEN_DIRECT),
+        {
+            artifacts.NEXT_TOKEN_PICTURE: "Top: surprise and accuracy of each predictor. Bottom: "
+            "the same readout of single layers, of the best k neurons, and how its weights agree "
+            "with the model's own direct path."
+        },
+    ),
+    "temperatures": StudyFiles(
+        "compare_temperatures.py",
+        artifacts.TEMPERATURE_STUDY,
+        (),
+        {
+            artifacts.TEMPERATURE_PICTURE: "How neurons and tokens change with the temperature; "
+            "in three of the panels each layer is a line."
+        },
+    ),
+}
+Homes = Mapping[str, Artifacts]  # a study's name -> the files of the folder that it is in
+
+
+def read_found(folders: Sequence[Path], model: str) -> Found:
+    """Return what the scripts left in these folders, one at least.
+
+    A study without its table is left out, which is said. Raises `UserError` for files that are
+    damaged or of different runs, and for a study that stands in two of the folders.
+    """
+    files = [Artifacts(folder, model) for folder in _distinct(folders)]
+    homes = {name: _home(study, files) for name, study in STUDIES.items()}
+    activations, layers, no_activations = _with_table(
+        homes,
+        "activations",
+        artifacts.read_activation_prediction,
+        artifacts.read_activation_layers,
     )
-    tokens, scores = _study(
-        artifacts.read_next_token(path(artifacts.NEXT_TOKEN)),
-        artifacts.read_next_token_scores(path(artifacts.NEXT_TOKEN_SCORES)),
-        path(artifacts.NEXT_TOKEN),
-        path(artifacts.NEXT_TOKEN_SCORES),
-        TOKENS_SCRIPT,
-        left_out,
+    tokens, scores, no_tokens = _with_table(
+        homes, "tokens", artifacts.read_next_token, artifacts.read_next_token_scores
     )
     found = Found(
+        artifacts.read_analysis(homes["analysis"].path(artifacts.SUMMARY)),
         activations,
         layers,
-        artifacts.read_patterns(path(artifacts.PATTERNS_DOCUMENT)),
+        artifacts.read_patterns(homes["patterns"].path(artifacts.PATTERNS_DOCUMENT)),
         tokens,
         scores,
-        artifacts.read_carriers(path(artifacts.NEXT_TOKEN_NEURONS)),
-        artifacts.read_direct_path(path(artifacts.NEXT_TOKEN_DIRECT)),
+        artifacts.read_carriers(homes["tokens"].path(artifacts.NEXT_TOKEN_NEURONS)),
+        artifacts.read_direct_path(homes["tokens"].path(artifacts.NEXT_TOKEN_DIRECT)),
+        artifacts.read_temperature_study(homes["temperatures"].path(artifacts.TEMPERATURE_STUDY)),
         {},
-        left_out,
+        [*no_activations, *no_tokens],
     )
-    _require_one_dataset(files, found)
-    _require_own_tables(files, found)
-    return replace(found, pictures=_pictures(files, found))
+    _require_one_dataset(homes, found)
+    _require_own_tables(homes, found)
+    return replace(found, pictures=_pictures(homes, found))
 
 
-def _study(
-    summary: dict[str, Any] | None,
-    table: pd.DataFrame | None,
-    document: Path,
-    csv: Path,
-    script: str,
-    left_out: list[str],
-) -> tuple[dict[str, Any] | None, pd.DataFrame | None]:
-    """Return a study's summary and table, or neither where one of the two is missing."""
+def _distinct(folders: Sequence[Path]) -> list[Path]:
+    """Return the folders, each once, whatever it is called."""
+    return list({folder.resolve(): folder for folder in reversed(folders)}.values())[::-1]
+
+
+def _home(study: StudyFiles, files: Sequence[Artifacts]) -> Artifacts:
+    """Return which folder a study is in, the first where none has it."""
+    there = [
+        path
+        for one in files
+        for path in [next(filter(os_path.lexists, map(one.path, study.endings)), None)]
+        if path is not None
+    ]
+    if len(there) > 1:
+        raise UserError(
+            f"`results_dir`: results of {study.script} are in two of the folders: {there[0]} and "
+            f"{there[1]}; name one of the two"
+        )
+    return next((one for one in files if there and one.folder == there[0].parent), files[0])
+
+
+def _with_table(
+    homes: Homes,
+    name: str,
+    read_summary: Callable[[Path], dict[str, Any] | None],
+    read_table: Callable[[Path], pd.DataFrame | None],
+) -> tuple[dict[str, Any] | None, pd.DataFrame | None, list[str]]:
+    """Return a study's summary and its first table, or neither, and why, where one is missing."""
+    study = STUDIES[name]
+    document, csv = homes[name].path(study.document), homes[name].path(study.tables[0])
+    summary, table = read_summary(document), read_table(csv)
     if (summary is None) == (table is None):
-        return summary, table
+        return summary, table, []
     missing, there = (document, csv) if summary is None else (csv, document)
-    left_out.append(f"{missing.name} is missing; run {script} again")
-    print(f"note: {there} is left out: {left_out[-1]}", file=sys.stderr)
-    return None, None
+    reason = f"{missing.name} is missing; run {study.script} again"
+    print(f"note: {there} is left out: {reason}", file=sys.stderr)
+    return None, None, [reason]
 
 
 # One dataset
 
 
-def _require_one_dataset(files: Artifacts, found: Found) -> None:
+def _require_one_dataset(homes: Homes, found: Found) -> None:
     """Raise `UserError` where two studies are of different models or datasets."""
     stated = {
-        files.path(ending): _origin(summary)
-        for ending, summary in (
-            (artifacts.ACTIVATION_PREDICTION, found.activations),
-            (artifacts.PATTERNS_DOCUMENT, found.patterns),
-            (artifacts.NEXT_TOKEN, found.tokens),
-        )
-        if summary is not None
+        homes[name].path(STUDIES[name].document): _origin(summary)
+        for name, summary in _documents(found).items()
     }
+    if found.temperatures is not None:
+        n_layer = found.temperatures["layer"].nunique() - 1
+        path = homes["temperatures"].path(artifacts.TEMPERATURE_STUDY)
+        stated[path] = {"the number of layers": n_layer}
+    model = homes["analysis"].model
     for path, origin in stated.items():
-        if origin["the model"] != files.model:
-            raise UserError(
-                f"{path}: its model is {origin['the model']}, `model_type` is {files.model}"
-            )
+        if origin.get("the model", model) != model:
+            raise UserError(f"{path}: its model is {origin['the model']}, `model_type` is {model}")
     for (one, first), (other, second) in combinations(stated.items(), 2):
-        for what in first.keys() & second.keys():
-            if first[what] != second[what]:
+        for what in first:
+            if what in second and first[what] != second[what]:
                 raise UserError(
-                    f"{other}: is of another run than {one.name}: {what} is {second[what]}, there "
-                    f"{first[what]}; run the scripts again on one dataset, or choose another folder"
+                    f"{other}: is of another run than {_beside(other, one)}: {what} is "
+                    f"{second[what]}, there {first[what]}; run the scripts again on one dataset, "
+                    "or choose another folder"
                 )
+
+
+def _documents(found: Found) -> dict[str, Mapping[str, Any]]:
+    """Return the documents that are there, by their studies' names."""
+    every = {
+        "analysis": found.analysis,
+        "activations": found.activations,
+        "patterns": found.patterns,
+        "tokens": found.tokens,
+    }
+    return {name: document for name, document in every.items() if document is not None}
+
+
+def _beside(path: Path, other: Path) -> str:
+    """Return how to call `other` beside `path`: by its name, where that says which it is."""
+    return other.name if path.parent == other.parent else str(other)
 
 
 def _origin(document: Mapping[str, Any]) -> dict[str, Any]:
@@ -120,23 +212,27 @@ def _origin(document: Mapping[str, Any]) -> dict[str, Any]:
 
     One run's activations lie in several formats, so their hashes compare within one format.
     """
-    summary, inputs = document.get("summary", document), document["inputs"]
-    named = document if "model_type" in document else inputs["arguments"]
-    ending = Path(inputs["activations_file"]).suffix[:10]
+    counts = document.get("summary", document)["counts"]
+    inputs = document.get("inputs", document)
+    stated = {**document, **inputs, **inputs.get("arguments", {})}
+    ending = Path(stated["activations_file"]).suffix[:10]
+    layers = {"the number of layers": counts["layers"]} if "layers" in counts else {}
     return {
-        "the model": named["model_type"],
-        "the dataset's hash": inputs["dataset_csv_sha256"],
-        f"the hash of the activations ({ending})": inputs["activations_sha256"],
-        "the number of samples": summary["counts"]["samples"],
-        "the number of neurons": summary["counts"]["neurons"],
+        "the model": stated["model_type"],
+        "the dataset's hash": stated["dataset_csv_sha256"],
+        f"the hash of the activations ({ending})": stated["activations_sha256"],
+        "the number of samples": counts["samples"],
+        "the number of neurons": counts["neurons"],
+        **layers,
     }
 
 
 # Tables and pictures
 
 
-def _require_own_tables(files: Artifacts, found: Found) -> None:
+def _require_own_tables(homes: Homes, found: Found) -> None:
     """Raise `UserError` for a table that holds other numbers than its study's document."""
+    files = homes["activations"]
     if found.activations is not None and found.activation_layers is not None:
         pair = (artifacts.ACTIVATION_PREDICTION, artifacts.ACTIVATION_PREDICTION_LAYERS)
         everywhere = found.activation_layers[found.activation_layers["layer"] == "all"]
@@ -147,7 +243,7 @@ def _require_own_tables(files: Artifacts, found: Found) -> None:
             raise _of_another_run(files, pair, "the layers")
     if found.tokens is None or found.token_scores is None:
         return
-    pair = (artifacts.NEXT_TOKEN, artifacts.NEXT_TOKEN_SCORES)
+    files, pair = homes["tokens"], (artifacts.NEXT_TOKEN, artifacts.NEXT_TOKEN_SCORES)
     scores = found.token_scores[found.token_scores["neurons"].isin(("none", "all", "model"))]
     bits = dict(zip(scores["predictor"], scores["cross_entropy_bits"], strict=True))
     told = {name: row["cross_entropy_bits"] for name, row in found.tokens["scores"].items()}
@@ -186,19 +282,10 @@ def _require_carriers(
     files: Artifacts, summary: Mapping[str, Any], table: pd.DataFrame | None
 ) -> None:
     if "strongest_neurons" in summary and table is not None:
-        rows = strongest_neurons(table)
+        rows = artifacts.strongest_neurons(table)
         if rows != summary["strongest_neurons"]:
             pair = (artifacts.NEXT_TOKEN, artifacts.NEXT_TOKEN_NEURONS)
             raise _of_another_run(files, pair, "the strongest neurons of its tokens")
-
-
-def strongest_neurons(carriers: pd.DataFrame) -> list[list[int]]:
-    """Return [token id, its strongest neuron] of the table of carriers: what a page shows of it."""
-    if "neuron_id" not in carriers:
-        return []
-    best = carriers.drop_duplicates("token_id")[["token_id", "neuron_id"]]
-    pairs: list[list[int]] = best.to_numpy().tolist()
-    return pairs
 
 
 def _of_another_run(files: Artifacts, pair: Sequence[str], what: str) -> UserError:
@@ -209,30 +296,30 @@ def _of_another_run(files: Artifacts, pair: Sequence[str], what: str) -> UserErr
     )
 
 
-def _pictures(files: Artifacts, found: Found) -> dict[str, Picture]:
-    """Return the pictures of the studies that are there."""
-    studies = {
-        "activations": (artifacts.ACTIVATION_PREDICTION, found.activations),
-        "patterns": (artifacts.PATTERNS_DOCUMENT, found.patterns),
-        "tokens": (artifacts.NEXT_TOKEN, found.tokens),
+def _pictures(homes: Homes, found: Found) -> dict[str, list[Picture | NotDrawn]]:
+    """Return the pictures of each study that is there, and why some were not drawn."""
+    documents: dict[str, Mapping[str, Any]] = {**_documents(found)}
+    if found.temperatures is not None:
+        documents["temperatures"] = {}
+    return {
+        name: [*_pictures_of(homes[name], STUDIES[name], document)]
+        for name, document in documents.items()
     }
-    endings = {
-        "activations": artifacts.ACTIVATION_PREDICTION_PICTURE,
-        "patterns": artifacts.PATTERNS_PICTURE,
-        "tokens": artifacts.NEXT_TOKEN_PICTURE,
-    }
-    pictures = {}
-    for name, (document, summary) in studies.items():
-        path = files.path(endings[name])
+
+
+def _pictures_of(
+    files: Artifacts, study: StudyFiles, document: Mapping[str, Any]
+) -> Iterator[Picture | NotDrawn]:
+    """Yield a study's pictures. Raises `UserError` for one that its document is not of."""
+    not_drawn = document.get("not_drawn", {})
+    for ending, caption in study.captions.items():
+        path = files.path(ending)
         png = artifacts.read_png(path)
-        if png is None or summary is None:
+        if png is None:
+            if ending in not_drawn:
+                yield NotDrawn(path.name, not_drawn[ending])
             continue
-        if summary.get("picture_sha256", picture_hash(png)) != picture_hash(png):
-            raise _of_another_run(files, (document, endings[name]), "the picture's bytes")
-        pictures[name] = Picture(path.name, png, CAPTIONS[name])
-    return pictures
-
-
-def picture_hash(png: bytes) -> str:
-    """Return what a study's document says of its picture."""
-    return hashlib.sha256(png).hexdigest()
+        found = artifacts.picture_hash(png)
+        if ending in not_drawn or document.get("picture_sha256", found) != found:
+            raise _of_another_run(files, (study.document, ending), "the picture's bytes")
+        yield Picture(path.name, png, caption)

@@ -1,9 +1,9 @@
-"""`report_part2.py` on damaged, hostile and mixed results: a page that is text, or one line."""
+"""`report_findings.py` on damaged, hostile and mixed results: a page that is text, or one line."""
 
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -13,14 +13,14 @@ import pytest
 from gelu import artifacts
 from gelu.artifacts import Artifacts
 from gelu.page import POLICY
-from tests import part2_results
+from tests import study_results
 from tests.damaged_files import REFRESH, damaged, places
 from tests.helpers import run_here
 from tests.mutations import FUZZING, no_hang
-from tests.part2_results import MODEL, contents, png, write_results
 from tests.scripts.test_names_and_text import CHROMIUM, page_after_loading
+from tests.study_results import MODEL, PICTURES, contents, png, write_results
 
-PAGE = "report_part2.py"
+PAGE = "report_findings.py"
 # Of the values tried at each place; with `make fuzz` all.
 EVERY = 1 if FUZZING else 53
 
@@ -31,14 +31,14 @@ def files(tmp_path: Path) -> Artifacts:
     return write_results(tmp_path / "results")
 
 
-def make_page(files: Artifacts) -> tuple[str | None, str]:
+def make_page(files: Artifacts, *others: Path) -> tuple[str | None, str]:
     """Return the page, or None and the one line that refuses to make it."""
-    path = files.path(artifacts.PART2_REPORT)
+    path = files.path(artifacts.FINDINGS_REPORT)
     path.unlink(missing_ok=True)
     with no_hang():
         code, out, told = run_here(
             PAGE,
-            *("--model_type", files.folder.parent / MODEL, "--results_dir", files.folder),
+            *("--model_type", files.folder.parent / MODEL, "--results_dir", files.folder, *others),
         )
     if code == 0:
         assert out.splitlines() == [str(path)]
@@ -90,8 +90,13 @@ def test_valid_results_make_a_page(files: Artifacts) -> None:
     page, told = make_page(files)
     assert page is not None and told == "" and POLICY in page
     parsed = _Page(page)
-    assert parsed.suspect == [] and page.count("data:image/png;base64") == 3
+    assert parsed.suspect == [] and page.count("data:image/png;base64") == len(PICTURES)
     assert "guesses the next token right 25%" in parsed.text and "NA" in parsed.text
+    assert "Not drawn: m_position_layer_heatmap.png: all samples have one position" in parsed.text
+    assert "Not computed: a part: no column." in parsed.text and "4 passed" in parsed.text
+    assert "On a part of the samples: another part: some samples." in parsed.text
+    assert "Of 8 neurons, 5 are active for some" in parsed.text and "-1.5" not in parsed.text
+    assert "has not been run" not in parsed.text
     assert "Made by extract_patterns.py with --seed 1, --fdr 0.05." in parsed.text
     assert "12 of the tokens, of 3 prompts, are held out" in parsed.text
     assert " nan" not in parsed.text
@@ -130,7 +135,7 @@ def test_markup_in_a_documents_numbers_is_refused_and_in_its_texts_is_text(
 
 
 UNUSED = {"neuron_id", "frequency_on", "p_value", "token_id", "n_token", "n_both", "n_on"} | {
-    *("sample_id", "prompt_idx", "samples", "neurons", "classes")
+    *("sample_id", "prompt_idx", "samples", "neurons", "classes", "seed", "fdr")
 }
 
 
@@ -142,6 +147,9 @@ def _at(content: Any, place: tuple[Any, ...]) -> Any:
     for key in place:
         content = content[key]
     return content
+
+
+FAMILY = "token-specific neurons"
 
 
 @pytest.mark.parametrize(
@@ -164,6 +172,28 @@ def _at(content: Any, place: tuple[Any, ...]) -> Any:
         (artifacts.NEXT_TOKEN, ("counts", "samples", True), "counts.samples is true or false"),
         (artifacts.NEXT_TOKEN, ("scores", "linear", "top1", 1.5), "top1 is 1.5; a number from 0"),
         (artifacts.NEXT_TOKEN, ("scores", "trigram"), "scores.trigram is missing"),
+        (artifacts.SUMMARY, ("counts", "dead", 3), "counts.dead is 3, its layers have 2"),
+        (artifacts.SUMMARY, ("counts", "prompts", 21), "more than the 20 of counts.completions"),
+        (artifacts.SUMMARY, ("counts", "layers", 3), "counts.neurons is 8, of 3 layers"),
+        (artifacts.SUMMARY, ("tests", 0, "n_passed", 10), "tests[0].n_passed is 10 of 9"),
+        (artifacts.SUMMARY, ("tests", 0, "what", "tokens"), "tests has no token-specific neurons"),
+        (artifacts.SUMMARY, ("tests", 1, "what", FAMILY), "tests[0].what stands there twice"),
+        (artifacts.SUMMARY, ("tests", 4, "p_value", 2), "tests[4].p_value is 2; a number from 0"),
+        (
+            artifacts.SUMMARY,
+            ("important_neurons", "top", 0, "layer", 0),
+            "important_neurons.top: 5 is not L0.1",
+        ),
+        (
+            artifacts.SUMMARY,
+            ("important_neurons", "layers", 1, "layer", 2),
+            "important_neurons.layers are not the 2 of counts.layers",
+        ),
+        (
+            artifacts.SUMMARY,
+            ("important_neurons", "layers", 1, "n_dead", 1),
+            "counts.dead is 2, its layers have 1",
+        ),
     ],
 )
 def test_what_cannot_be_is_named(
@@ -184,6 +214,8 @@ def test_a_wrong_cell_is_named_with_its_row(files: Artifacts) -> None:
         (artifacts.NEXT_TOKEN_DIRECT, b"0.25", b"x", "row 2 (line 3): correlation is 'x'; a num"),
         (artifacts.NEXT_TOKEN_NEURONS, b"\n4,", b"\n-4,", "row 3 (line 4): token_id is -4; a wh"),
         (artifacts.NEXT_TOKEN_SCORES, b"0.25", b"2.5", "row 1 (line 2): top1 is 2.5; a number f"),
+        (artifacts.TEMPERATURE_STUDY, b",1.25,", b",x,", "row 2 (line 3): mean_active is 'x'; a n"),
+        (artifacts.TEMPERATURE_STUDY, b"\n0.8,0,", b"\n0.7,0,", "temperature 0.7 are not the lay"),
         (artifacts.ACTIVATION_PREDICTION_LAYERS, b',1,', b",01,", "layer is '01'; a layer's numbe"),
     ):  # fmt: skip
         assert old in contents()[ending]
@@ -253,9 +285,16 @@ OTHER_COUNTS = {"samples": 61, "neurons": 8, "layers": 2, "prompts": 15, "tested
         (NEXT, {"counts__samples": 61}, "the number of samples is 61, there 60"),
         (NEXT, {"counts__neurons": 12}, "the number of neurons is 12, there 8"),
         (NEXT, {"model_type": "other"}, "its model is other, --model_type is m"),
-        (ACTIVATIONS, {"inputs__dataset_csv_sha256": "c" * 64}, "is of another run than m_activat"),
+        (
+            ACTIVATIONS,
+            {"inputs__dataset_csv_sha256": "c" * 64},
+            "m_activation_prediction.json: is of",
+        ),
         (artifacts.PATTERNS_DOCUMENT, {"inputs__dataset_csv_sha256": "c" * 64}, "dataset's hash"),
         (artifacts.PATTERNS_DOCUMENT, {"summary__counts": OTHER_COUNTS}, "samples is 61, there 60"),
+        (artifacts.SUMMARY, {"dataset_csv_sha256": "c" * 64}, "the dataset's hash is aaa"),
+        (artifacts.SUMMARY, {"arguments__model_type": "other"}, "its model is other, --model_type"),
+        (artifacts.SUMMARY, {"counts__samples": 61}, "the number of samples is 60, there 61"),
     ],
 )
 def test_studies_of_different_runs_are_refused(
@@ -264,10 +303,69 @@ def test_studies_of_different_runs_are_refused(
     _changed(files, ending, **changes)
     page, error = make_page(files)
     assert page is None and told in error
-    if "model_type" not in changes:
+    if not any("model_type" in place for place in changes):
         assert "run the scripts again on one dataset" in error
         named = [other for other in DOCUMENTS if f"{MODEL}_{other}" in error]
         assert len(named) == 2 and (ending in named or ending == ACTIVATIONS)
+
+
+def test_a_study_of_temperatures_must_have_as_many_layers(files: Artifacts) -> None:
+    rows = study_results.TEMPERATURES.splitlines(True)
+    table = "".join(row for row in rows if not row.startswith(("0.0,1", "0.8,1")))
+    files.path(artifacts.TEMPERATURE_STUDY).write_text(table)
+    page, error = make_page(files)
+    assert page is None and "temperature_study.csv: is of another run" in error
+    assert "the number of layers is 1, there 2" in error
+
+
+def test_a_picture_that_was_not_drawn_is_refused(files: Artifacts) -> None:
+    files.path(artifacts.POSITION_PICTURE).write_bytes(png())
+    page, error = make_page(files)
+    assert page is None and "position_layer_heatmap.png: is of another run" in error
+
+
+# In several folders
+
+
+def _parted(files: Artifacts, endings: Sequence[str]) -> Artifacts:
+    """Move the files of these endings to a folder of their own."""
+    other = Artifacts(files.folder.parent / "other", MODEL)
+    other.folder.mkdir()
+    for ending in endings:
+        files.path(ending).rename(other.path(ending))
+    return other
+
+
+ANALYSIS = (artifacts.SUMMARY, artifacts.TOP_NEURONS_PICTURE, artifacts.CLUSTERS_PICTURE)
+
+
+def test_studies_of_several_folders_stand_on_one_page(files: Artifacts) -> None:
+    together, _ = make_page(files)
+    other = _parted(files, ANALYSIS)
+    alone, _ = make_page(files)
+    parted, told = make_page(files, other.folder, files.folder)
+    assert parted == together != alone and told == ""
+    assert not other.path(artifacts.FINDINGS_REPORT).exists()
+
+
+@pytest.mark.parametrize("ending", sorted(contents()))
+def test_a_study_that_stands_in_two_folders_is_refused(files: Artifacts, ending: str) -> None:
+    other = Artifacts(files.folder.parent / "other", MODEL)
+    other.folder.mkdir()
+    other.path(ending).write_bytes(contents()[ending])
+    page, error = make_page(files, other.folder)
+    assert page is None and "are in two of the folders: " in error
+    assert str(other.path(ending)) in error and str(files.folder) in error
+
+
+def test_results_of_other_runs_in_another_folder_are_refused_with_both_paths(
+    files: Artifacts,
+) -> None:
+    other = _parted(files, ANALYSIS)
+    _changed(other, artifacts.SUMMARY, dataset_csv_sha256="c" * 64)
+    page, error = make_page(files, other.folder)
+    assert page is None and str(other.path(artifacts.SUMMARY)) in error
+    assert str(files.path(ACTIVATIONS)) in error
 
 
 def test_the_settings_of_studies_may_differ_and_are_stated(files: Artifacts) -> None:
@@ -282,7 +380,7 @@ def test_the_settings_of_studies_may_differ_and_are_stated(files: Artifacts) -> 
 
 
 def _of_another_run() -> Iterator[tuple[str, bytes, str]]:
-    layers, scores = part2_results.activation_layers(), part2_results.next_token_scores()
+    layers, scores = study_results.activation_layers(), study_results.next_token_scores()
     yield artifacts.ACTIVATION_PREDICTION_LAYERS, layers.replace(',0.125,', ',0.126,').encode(), (
         "log_loss_bits of learned"
     )  # fmt: skip
@@ -290,9 +388,9 @@ def _of_another_run() -> Iterator[tuple[str, bytes, str]]:
     yield artifacts.NEXT_TOKEN_SCORES, scores.replace('8,2.0,', '8,2.1,').encode(), (
         "cross_entropy_bits of linear"
     )  # fmt: skip
-    direct = part2_results.DIRECT.replace("0.25", "0.26").encode()
+    direct = study_results.DIRECT.replace("0.25", "0.26").encode()
     yield artifacts.NEXT_TOKEN_DIRECT, direct, "the correlation at layer of 1"
-    carriers = part2_results.CARRIERS.replace("9,1,0,1,", "9,2,0,2,").encode()
+    carriers = study_results.CARRIERS.replace("9,1,0,1,", "9,2,0,2,").encode()
     yield artifacts.NEXT_TOKEN_NEURONS, carriers, "the strongest neurons"
     for ending in (
         artifacts.ACTIVATION_PREDICTION_PICTURE,
@@ -328,7 +426,9 @@ def _hostile(value: Any) -> Any:
     return f"{RUN_IT}{value}" if isinstance(value, str) else value
 
 
-KEPT = {"model_type", "found_in", "dataset_csv_sha256", "activations_sha256", "picture_sha256"}
+KEPT = {"model_type", "found_in", "what", "picture_sha256"} | {
+    *("dataset_csv_sha256", "activations_sha256")
+}
 RUN_IT = f"</code></p></li></section></style></title><script>document.title='ran'</script>{REFRESH}"
 
 QUOTED = '"' + RUN_IT.replace('"', '""')

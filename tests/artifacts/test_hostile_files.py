@@ -345,13 +345,19 @@ def test_hostile_json_is_refused(tmp_path: Path) -> None:
     assert all(map(is_plain, messages.values()))
 
 
+RESULTS = (
+    *("activation_prediction", "analysis", "next_token", "patterns", "picture", "predictor"),
+    "temperatures",
+)
+
+
 def test_hostile_results_are_refused(tmp_path: Path) -> None:
     files = {}
     corpus = {**HOSTILE_JSON, "a bomb": _picture_bomb(), "a pickle": pickle.dumps(_Evil())}
     for number, (name, content) in enumerate(corpus.items()):
         path = tmp_path / f"{number}.json"
         path.write_bytes(content if isinstance(content, bytes) else content.encode())
-        for kind in ("activation_prediction", "next_token", "patterns", "predictor", "picture"):
+        for kind in RESULTS:
             files[f"{name} as {kind}"] = (kind, path)
     messages = refusals(tmp_path, files)
     assert all(str(files[name][1]) in message for name, message in messages.items())

@@ -42,9 +42,9 @@ def arguments(script: str, work: Path, out: Path) -> list[Any]:
         "b_trace_gelu_activations.py": ["--output_dir", out, "--device", "cpu"],
         "generate_activation_dataset.py": [*csv, "--export_dir", out, "--batch_size", 4],
         STUDY: [*csv, "--export_dir", out, "--temperatures", "0,0.8"],
-        "report_part2.py": ["--results_dir", out],
+        "report_findings.py": ["--results_dir", out],
     }
-    if script == "report_part2.py":
+    if script == "report_findings.py":
         shutil.copytree(work / "patterns", out)
     if script in given:
         return [*model, *given[script]]
@@ -88,7 +88,7 @@ def file_read(script: str, work: Path, out: Path) -> Path:
         return work / "m" / "config.json"
     if script in ("generate_activation_dataset.py", STUDY):
         return work / "prompts.csv"
-    if script == "report_part2.py":
+    if script == "report_findings.py":
         return out / "m_patterns.json"
     return Artifacts(work / "study" / "t_0.8", "m").path(DATASET)
 
@@ -205,7 +205,7 @@ def test_no_backend_of_the_environment_matters(work: Path, tmp_path: Path) -> No
 
 
 def test_a_mistake_is_said_where_the_output_is_lost_too(tmp_path: Path) -> None:
-    command = [sys.executable, ROOT / "report_part2.py", "--results_dir", tmp_path / "none"]
+    command = [sys.executable, ROOT / "report_findings.py", "--results_dir", tmp_path / "none"]
     ended = shell(">/dev/full", *command)
     assert ended.returncode == 2 and ended.stderr.endswith("none: no such folder\n")
 

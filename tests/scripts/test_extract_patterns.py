@@ -191,17 +191,18 @@ def test_one_page_has_the_three_studies_and_escapes_what_comes_from_data(
     assert "note: without the model no direct path" in made.stderr
     scores = read(results, "next_token_prediction.csv")
     assert not (scores["predictor"] == "model").any()  # the dataset has no output_logprob
-    run_script_here("report_part2.py", "--model_type", model, "--results_dir", results)
-    page = (results / f"{MODEL}_part2_report.html").read_text(encoding="utf-8")
-    assert page.count("data:image/png;base64") == 3 and "has not been run" not in page
+    run_script_here("report_findings.py", "--model_type", model, "--results_dir", results)
+    page = (results / f"{MODEL}_findings.html").read_text(encoding="utf-8")
+    assert page.count("data:image/png;base64") == 3
+    assert "it has not been run: analyze" in page and page.count("has not been run") == 1
     assert "the temperature is not on record" in page and "no column output_logprob" in page
     assert "<script>alert" not in page and "<b>1" not in page and " nan" not in page
     (results / f"{MODEL}_patterns.png").write_bytes(b"GIF89a")
-    error = user_error("report_part2.py", "--model_type", model, "--results_dir", results)
+    error = user_error("report_findings.py", "--model_type", model, "--results_dir", results)
     assert "patterns.png: not a PNG picture" in error
     (results / f"{MODEL}_patterns.png").unlink()
     (results / f"{MODEL}_next_token_prediction.csv").write_bytes(b"\xff")
-    error = user_error("report_part2.py", "--model_type", model, "--results_dir", results)
+    error = user_error("report_findings.py", "--model_type", model, "--results_dir", results)
     assert "next_token_prediction.csv: not a table of this project" in error
 
 
@@ -210,8 +211,8 @@ def test_the_page_of_patterns_alone_names_what_else_there_could_be(
 ) -> None:
     shutil.copytree(extracted, tmp_path / "results")
     model = ("--model_type", extracted.parent / MODEL)
-    run_script_here("report_part2.py", *model, "--results_dir", tmp_path / "results")
-    page = (tmp_path / "results" / f"{MODEL}_part2_report.html").read_text(encoding="utf-8")
+    run_script_here("report_findings.py", *model, "--results_dir", tmp_path / "results")
+    page = (tmp_path / "results" / f"{MODEL}_findings.html").read_text(encoding="utf-8")
     for script in ("predict_activations.py", "predict_next_token.py"):
         assert f"Not there, because it has not been run: {script}." in page
     assert page.count("data:image/png;base64") == 1

@@ -26,7 +26,7 @@ from tests.hand_set import (
 from tests.helpers import ROOT, run_script, run_script_here, user_error
 
 ACTIVATIONS, NEXT_TOKEN = "predict_activations.py", "predict_next_token.py"
-PAGE = "report_part2.py"
+PAGE = "report_findings.py"
 LETTERS = "abcd"
 STAY = 0.85
 LAYERS = [
@@ -121,7 +121,8 @@ def test_shares_are_of_what_the_network_saves_over_the_base_rate(folder: Path) -
 def test_the_documented_columns_are_those_written(
     folder: Path, next_token: str, output: str, table: str
 ) -> None:
-    documented = (ROOT / "docs" / "files_part2.md").read_text(encoding="utf-8")
+    pages = sorted((ROOT / "docs").glob("*.md"))
+    documented = "".join(page.read_text(encoding="utf-8") for page in pages)
     section = documented.split(f"**`{{m}}_{table}`**")[1].split("**`{m}_")[0]
     named = [name for code in re.findall("`([^`]+)`", section) for name in code.split(",")]
     places = []
@@ -384,7 +385,7 @@ def test_a_dataset_with_some_of_its_rows_says_what_is_unknown(folder: Path, tmp_
     assert re.search(told, made.stderr)
     assert 0 < _read(out, "next_token_prediction.csv").iloc[-1]["top1"] < 1
     run_script_here(PAGE, "--model_type", folder / MODEL, "--results_dir", out)
-    page = (out / f"{MODEL}_part2_report.html").read_text(encoding="utf-8")
+    page = (out / f"{MODEL}_findings.html").read_text(encoding="utf-8")
     assert re.search(told, page) and "not all of the last 2 tokens are known" in page
 
 
@@ -428,7 +429,7 @@ def test_the_page_tells_what_is_there(folder: Path, next_token: str, tmp_path: P
         for path in (folder / source).iterdir():
             (tmp_path / path.name).write_bytes(path.read_bytes())
     run_script_here(PAGE, *model, "--results_dir", tmp_path)
-    page = (tmp_path / f"{MODEL}_part2_report.html").read_text(encoding="utf-8")
+    page = (tmp_path / f"{MODEL}_findings.html").read_text(encoding="utf-8")
     assert page.count("data:image/png;base64") == 2
     assert "Not there, because it has not been run: extract_patterns.py" in page
     assert "decides 5 of 8 neurons" in page and "nan" not in page

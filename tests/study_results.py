@@ -1,4 +1,4 @@
-"""A small folder of what the second part's three scripts leave, every number made up and possible.
+"""A small folder of what the studies' scripts leave, every number made up and possible.
 
 files = write_results(folder)                   # of 2 layers of 4 neurons
 """
@@ -174,28 +174,92 @@ DIRECT = (
 )
 
 
+FAMILIES = (
+    "token-specific neurons",
+    "position-specific neurons",
+    "neurons consistent within a prompt",
+    "tokens across prompts",
+)
+
+
+def analysis() -> dict[str, Any]:
+    """Return the document of `analyze_activations.py`."""
+    files = {name: INPUTS[name] for name in ("dataset_csv", "activations_file")}
+    hashes = {name: INPUTS[name] for name in ("dataset_csv_sha256", "activations_sha256")}
+    tests: list[dict[str, Any]] = [
+        {"what": what, "test": "a test", "n_tests": 9, "n_passed": 4, "unattainable": None}
+        for what in FAMILIES
+    ]
+    alike = {"what": "completions", "test": "a test", "n_permutations": 99, "p_value": 0.25}
+    important = {"activation_frequency": 0.5, "importance": 0.25}
+    return {
+        "script": "analyze_activations.py",
+        "arguments": {"model_type": MODEL, "seed": 42, "fdr": 0.05, **files},
+        **hashes,
+        "counts": {
+            **{"samples": SAMPLES, "completions": 20, "prompts": 15},
+            **{"neurons": NEURONS, "layers": LAYERS, "selective": 5, "always_on": 1, "dead": 2},
+        },
+        "clusters": {"number": 3, "silhouette": 0.25},
+        "important_neurons": {
+            "top": [
+                {"neuron_id": 5, "layer": 1, "dimension": 1, **important},
+                {"neuron_id": 2, "layer": 0, "dimension": 2, **important},
+            ],
+            "layers": [
+                {
+                    **{"layer": 0, "mean_activity": 0.25},
+                    **{"n_selective": 3, "n_always_on": 1, "n_dead": 0},
+                },
+                {
+                    **{"layer": 1, "mean_activity": 0.125},
+                    **{"n_selective": 2, "n_always_on": 0, "n_dead": 2},
+                },
+            ],
+        },
+        "tests": [*tests, alike],
+        "skipped": {"a part": "no column"},
+        "subsampled": {"another part": "some samples"},
+        "not_drawn": {artifacts.POSITION_PICTURE: "all samples have one position"},
+    }
+
+
+TEMPERATURES = (
+    "temperature,layer,n_samples,mean_active,std_active,distinct_neurons,"
+    "mean_jaccard_between_completions,distinct_output_tokens,mean_output_logprob\n"
+    "0.0,0,60,1.5,0.5,3,0.5,7,0.0\n0.0,1,60,1.25,0.5,4,0.25,7,0.0\n"
+    '0.0,"all",60,2.75,0.75,7,0.375,7,0.0\n0.8,0,60,1.5,0.5,3,,9,-1.5\n'
+    '0.8,1,60,1.25,0.5,4,,9,-1.5\n0.8,"all",60,2.75,0.75,7,,9,-1.5\n'
+)
+PICTURES = (
+    artifacts.ACTIVATION_PREDICTION_PICTURE,
+    artifacts.PATTERNS_PICTURE,
+    artifacts.NEXT_TOKEN_PICTURE,
+    artifacts.TOP_NEURONS_PICTURE,
+    artifacts.CLUSTERS_PICTURE,
+    artifacts.TEMPERATURE_PICTURE,
+)
+
+
 def contents() -> dict[str, bytes]:
     """Return the content of every file of a folder of results, by its name's ending."""
     documents = {
         artifacts.ACTIVATION_PREDICTION: activation_prediction(),
         artifacts.PATTERNS_DOCUMENT: patterns(),
         artifacts.NEXT_TOKEN: next_token(),
+        artifacts.SUMMARY: analysis(),
     }
     tables = {
         artifacts.ACTIVATION_PREDICTION_LAYERS: activation_layers(),
         artifacts.NEXT_TOKEN_SCORES: next_token_scores(),
         artifacts.NEXT_TOKEN_NEURONS: CARRIERS,
         artifacts.NEXT_TOKEN_DIRECT: DIRECT,
+        artifacts.TEMPERATURE_STUDY: TEMPERATURES,
     }
-    pictures = (
-        artifacts.ACTIVATION_PREDICTION_PICTURE,
-        artifacts.PATTERNS_PICTURE,
-        artifacts.NEXT_TOKEN_PICTURE,
-    )
     return {
         **{ending: json.dumps(content).encode() for ending, content in documents.items()},
         **{ending: text.encode() for ending, text in tables.items()},
-        **dict.fromkeys(pictures, png()),
+        **dict.fromkeys(PICTURES, png()),
     }
 
 

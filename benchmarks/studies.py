@@ -1,7 +1,7 @@
-"""Time and memory of the second part's scripts on gpt2's shape.
+"""Time and memory of the predicting scripts on gpt2's shape.
 
 Example:
-  python benchmarks/part2.py --samples 2000,10000 --epochs 2
+  python benchmarks/studies.py --samples 2000,10000 --epochs 2
 
 Synthetic datasets (see `synthetic.py`) in a temporary folder: 36,864 neurons, no model and no
 tokenizer at hand, so neither the ceiling's accuracy nor the direct path is computed. Peak memory is
