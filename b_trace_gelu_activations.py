@@ -11,7 +11,13 @@ active, by neuron id) and {m}_active_neurons.txt (the active ids, one a line).
 
 from typing import TYPE_CHECKING, Any
 
-from gelu.cli import add_device_argument, add_model_argument, build_parser, run_script
+from gelu.cli import (
+    add_device_argument,
+    add_model_argument,
+    add_output_argument,
+    build_parser,
+    run_script,
+)
 from gelu.errors import UserError
 
 if TYPE_CHECKING:
@@ -24,8 +30,10 @@ def main() -> None:
     """Parse the command line and trace the text."""
     parser = build_parser(__doc__)
     add_model_argument(parser)
-    parser.add_argument("--input_text", default="Hello, how are you?", help="the text to read")
-    parser.add_argument("--output_dir", default="activations", help="folder for the two files")
+    parser.often.add_argument(
+        "--input_text", default="Hello, how are you?", help="the text to read"
+    )
+    add_output_argument(parser, "--output_dir", "folder for the two files", "activations")
     add_device_argument(parser)
     arguments = parser.parse_args()
     trace(arguments.model_type, arguments.input_text, arguments.output_dir, arguments.device)

@@ -18,12 +18,21 @@ from gelu.places import existing_directory
 def main() -> None:
     """Parse the command line and write the page."""
     parser = build_parser(__doc__)
-    parser.add_argument(
-        "--results_dir", required=True, help="the --output_dir of the three scripts"
+    parser.required.add_argument(
+        "--results_dir",
+        required=True,
+        metavar="FOLDER",
+        help="the --output_dir of the three scripts",
     )
-    add_model_argument(parser)
-    add_device_argument(parser, "no effect here: no model runs; all scripts accept it")
+    add_model_argument(parser, of_folder=True)
+    add_device_argument(parser, works=False)
     arguments = parser.parse_args()
+
+    from gelu.model.of_folder import RESULTS_FILES, model_of_folder
+
+    arguments.model_type = model_of_folder(
+        arguments.model_type, arguments.results_dir, "results_dir", RESULTS_FILES
+    )
     make_page(arguments.results_dir, arguments.model_type)
 
 

@@ -85,6 +85,7 @@ from gelu.artifacts.stated import (
 )
 from gelu.artifacts.tables import (
     layers_stated,
+    models_in,
     read_dataset,
     read_document,
     read_geometry_table,
@@ -216,6 +217,7 @@ __all__ = [
     "is_there",
     "layers_stated",
     "made_files",
+    "models_in",
     "output_files",
     "read_activation_layers",
     "read_activation_prediction",
