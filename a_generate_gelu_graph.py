@@ -14,6 +14,7 @@ from gelu.cli import (
     add_device_argument,
     add_edge_arguments,
     add_model_argument,
+    add_output_argument,
     build_parser,
     run_script,
 )
@@ -23,7 +24,7 @@ def main() -> None:
     """Parse the command line and write the graph."""
     parser = build_parser(__doc__)
     add_model_argument(parser)
-    parser.add_argument("--output_dir", default="gelu_graph", help="folder for the two files")
+    add_output_argument(parser, "--output_dir", "folder for the two files", "gelu_graph")
     add_edge_arguments(parser, kinds=("full", "strongest"), default="full")
     add_device_argument(parser)
     arguments = parser.parse_args()

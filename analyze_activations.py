@@ -45,11 +45,14 @@ from typing import TYPE_CHECKING, Any
 from gelu.cli import (
     add_csv_safe_argument,
     add_device_argument,
+    add_either,
     add_model_argument,
+    add_output_argument,
     add_seed_argument,
     build_parser,
     discovery_rate,
     positive_int,
+    require_folder_or_files,
     run_script,
     unit_interval,
 )
@@ -69,19 +72,23 @@ PACKAGES = ("matplotlib", "numpy", "pandas", "scikit-learn", "scipy", "seaborn")
 def main() -> None:
     """Parse the command line and analyse the dataset."""
     parser = build_parser(__doc__)
-    parser.add_argument("--dataset_csv", required=True, help="the dataset script's CSV")
-    parser.add_argument(
+    parser.required.add_argument(
+        "--dataset_dir", metavar="FOLDER", help="folder of the dataset script; or the next two"
+    )
+    parser.required.add_argument("--dataset_csv", metavar="FILE", help="the dataset script's CSV")
+    add_either(
+        parser.required,
         "--activations_file",
-        required=True,
+        metavar="FILE",
         help="the same run's .pickle, .pkl, .json or .npz; the .npz takes the least memory",
     )
-    parser.add_argument("--output_dir", required=True, help="folder for the results")
-    add_model_argument(parser)
+    add_output_argument(parser, "--output_dir", "folder for the results")
+    add_model_argument(parser, of_folder=True)
     add_seed_argument(parser)
-    parser.add_argument(
+    parser.often.add_argument(
         "--fdr", type=discovery_rate, default=0.05, help="share of findings that may be false"
     )
-    parser.add_argument(
+    parser.often.add_argument(
         "--min_token_count",
         type=positive_int,
         default=3,
@@ -110,8 +117,10 @@ def main() -> None:
         help="how many clusters; auto takes the number with the highest silhouette",
     )
     add_csv_safe_argument(parser)
-    add_device_argument(parser, "no effect here: no model runs; all scripts accept it")
+    add_device_argument(parser, works=False)
     arguments = parser.parse_args()
+    require_folder_or_files(parser, arguments, "dataset_dir", ("dataset_csv", "activations_file"))
+    choose_files(arguments)
     options = Options(
         arguments.seed,
         arguments.fdr,
@@ -127,6 +136,24 @@ def main() -> None:
         arguments.output_dir,
         arguments.model_type,
         options,
+    )
+
+
+def choose_files(arguments: argparse.Namespace) -> None:
+    """Name what is not named: the model, and the files of the dataset's folder."""
+    from gelu.artifacts import DATASET
+    from gelu.model.of_folder import DATASET_FILES, model_of_file, model_of_folder
+    from gelu.samples.reading import dataset_files
+
+    model_type, folder = arguments.model_type, arguments.dataset_dir
+    source = (
+        model_of_file(model_type, arguments.dataset_csv, DATASET)
+        if folder is None
+        else model_of_folder(model_type, folder, "dataset_dir", DATASET_FILES)
+    )
+    arguments.model_type = source
+    arguments.dataset_csv, arguments.activations_file = dataset_files(
+        folder, source.name, arguments.dataset_csv, arguments.activations_file
     )
 
 

@@ -33,6 +33,7 @@ from typing import TYPE_CHECKING
 from gelu.cli import (
     add_dataset_arguments,
     add_model_argument,
+    add_output_argument,
     add_seed_argument,
     as_flags,
     build_parser,
@@ -60,15 +61,15 @@ if TYPE_CHECKING:
 def main() -> None:
     """Parse the command line and make the study."""
     parser = build_parser(__doc__)
-    parser.add_argument("--input_csv", required=True, help="the prompts")
-    parser.add_argument(
+    parser.required.add_argument("--input_csv", required=True, metavar="FILE", help="the prompts")
+    parser.required.add_argument(
         "--temperatures",
         type=temperature_list,
         required=True,
         metavar="T,T",
         help="the temperatures, as in 0.2,0.5,0.8; 0 takes the likeliest token",
     )
-    parser.add_argument("--export_dir", required=True, help="folder for everything written")
+    add_output_argument(parser, "--export_dir", "folder for everything written")
     add_model_argument(parser)
     add_seed_argument(parser, "seed of the draws at each temperature")
     add_dataset_arguments(parser, edges="none")

@@ -32,6 +32,7 @@ from typing import TYPE_CHECKING, Any
 from gelu.cli import (
     add_device_argument,
     add_model_argument,
+    add_output_argument,
     add_seed_argument,
     build_parser,
     discovery_rate,
@@ -54,14 +55,16 @@ PACKAGES = ("matplotlib", "numpy", "pandas", "scipy")
 def main() -> None:
     """Parse the command line, find the patterns and write them."""
     parser = build_parser(__doc__)
-    parser.add_argument("--dataset_dir", required=True, help="folder that the dataset script wrote")
-    parser.add_argument("--output_dir", required=True, help="folder for the results")
-    add_model_argument(parser)
+    parser.required.add_argument(
+        "--dataset_dir", required=True, metavar="FOLDER", help="folder of the dataset script"
+    )
+    add_output_argument(parser, "--output_dir", "folder for the results")
+    add_model_argument(parser, of_folder=True)
     add_seed_argument(parser)
-    parser.add_argument(
+    parser.often.add_argument(
         "--fdr", type=discovery_rate, default=0.05, help="share of findings that may be false"
     )
-    parser.add_argument(
+    parser.often.add_argument(
         "--max_patterns",
         type=whole_number(1, MOST_PATTERNS),
         default=100,
@@ -82,12 +85,16 @@ def main() -> None:
         metavar="N",
         help="test tokens with so many samples or more",
     )
-    add_device_argument(parser, "no effect here: no model runs; all scripts accept it")
+    add_device_argument(parser, works=False)
     arguments = parser.parse_args()
 
+    from gelu.model.of_folder import DATASET_FILES, model_of_folder
     from gelu.patterns.run import PatternSettings
     from gelu.patterns.testing import SearchSettings
 
+    arguments.model_type = model_of_folder(
+        arguments.model_type, arguments.dataset_dir, "dataset_dir", DATASET_FILES
+    )
     search = SearchSettings(
         arguments.seed, arguments.fdr, arguments.max_patterns, arguments.null_draws
     )

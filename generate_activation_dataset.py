@@ -26,6 +26,7 @@ import re
 from gelu.cli import (
     add_dataset_arguments,
     add_model_argument,
+    add_output_argument,
     add_seed_argument,
     as_flags,
     build_parser,
@@ -40,11 +41,11 @@ from gelu.generation.run import ALL_FORMATS, GenerationOptions, Sharing, generat
 def main() -> None:
     """Parse the command line and make the dataset."""
     parser = build_parser(__doc__)
-    parser.add_argument("--input_csv", required=True, help="the prompts")
-    parser.add_argument("--export_dir", required=True, help="folder for the dataset")
+    parser.required.add_argument("--input_csv", required=True, metavar="FILE", help="the prompts")
+    add_output_argument(parser, "--export_dir", "folder for the dataset")
     add_model_argument(parser)
     add_seed_argument(parser, "seed of the draws")
-    parser.add_argument(
+    parser.often.add_argument(
         "--temperature", type=sampling_temperature, default=0.8, help="0 takes the likeliest token"
     )
     add_dataset_arguments(parser, edges="strongest")

@@ -45,11 +45,12 @@ from typing import TYPE_CHECKING, Any
 from gelu.cli import (
     add_device_argument,
     add_model_argument,
+    add_output_argument,
     add_seed_argument,
     build_parser,
-    discovery_rate,
     epoch_number,
     run_script,
+    share_held_out,
     whole_number,
 )
 from gelu.errors import UserError
@@ -73,12 +74,16 @@ MOST_HISTORY, MOST_WIDTH = 1 << 20, 1 << 14
 def main() -> None:
     """Parse the command line; learn, or predict, or both."""
     parser = build_parser(__doc__)
-    parser.add_argument("--dataset_dir", help="folder of generate_activation_dataset.py")
-    parser.add_argument("--output_dir", required=True, help="folder for the results")
-    add_model_argument(parser)
+    parser.required.add_argument(
+        "--dataset_dir",
+        metavar="FOLDER",
+        help="folder of the dataset script to learn from; not needed with --predict",
+    )
+    add_output_argument(parser, "--output_dir", "folder for the results")
+    add_model_argument(parser, of_folder=True)
     add_seed_argument(parser)
-    parser.add_argument(
-        "--held_out", type=discovery_rate, default=0.2, help="share of the prompts to test on"
+    parser.often.add_argument(
+        "--held_out", type=share_held_out, default=0.2, help="share of the prompts to test on"
     )
     parser.add_argument(
         "--history",
@@ -101,13 +106,23 @@ def main() -> None:
         metavar="N",
         help="passes over the data, at most",
     )
-    parser.add_argument(
+    parser.often.add_argument(
         "--predict", metavar="TEXT", help="a text whose neurons are to be predicted"
     )
-    add_device_argument(parser, "where the network learns; auto takes cuda, then mps, then cpu")
+    add_device_argument(parser)
     arguments = parser.parse_args()
     if arguments.dataset_dir is None and arguments.predict is None:
         raise UserError("give --dataset_dir to learn from, or --predict with a text, or both")
+
+    from gelu.model.of_folder import DATASET_FILES, PREDICTOR_FILES, model_at_hand
+
+    arguments.model_type = (
+        model_at_hand(arguments.model_type, arguments.output_dir, "output_dir", PREDICTOR_FILES)
+        if arguments.dataset_dir is None
+        else model_at_hand(
+            arguments.model_type, arguments.dataset_dir, "dataset_dir", DATASET_FILES
+        )
+    )
     run(arguments)
 
 

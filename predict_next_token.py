@@ -35,6 +35,8 @@ the weight of the model's own direct path, W_out . W_U with ln_f's weights),
 {m}_next_token_direct_path.csv (are the two alike, against neurons or tokens dealt out anew),
 {m}_next_token_prediction.png and {m}_next_token_prediction.json.
 
+Readouts learn on the CPU; --device is for the model, which gives the ceiling.
+
 The same command on the same kind of machine, with the same number of threads and versions, writes
 the same bytes; another number of threads rounds sums differently in the last digits.
 """
@@ -49,12 +51,13 @@ from typing import TYPE_CHECKING, Any
 from gelu.cli import (
     add_device_argument,
     add_model_argument,
+    add_output_argument,
     add_seed_argument,
     build_parser,
-    discovery_rate,
     epoch_number,
     positive_int,
     run_script,
+    share_held_out,
 )
 from gelu.errors import UserError
 from gelu.provenance import package_versions
@@ -70,14 +73,14 @@ PACKAGES = ("matplotlib", "numpy", "pandas", "scipy", "torch")
 def main() -> None:
     """Parse the command line and study the dataset."""
     parser = build_parser(__doc__)
-    parser.add_argument(
-        "--dataset_dir", required=True, help="folder of generate_activation_dataset.py"
+    parser.required.add_argument(
+        "--dataset_dir", required=True, metavar="FOLDER", help="folder of the dataset script"
     )
-    parser.add_argument("--output_dir", required=True, help="folder for the results")
-    add_model_argument(parser)
+    add_output_argument(parser, "--output_dir", "folder for the results")
+    add_model_argument(parser, of_folder=True)
     add_seed_argument(parser)
-    parser.add_argument(
-        "--held_out", type=discovery_rate, default=0.2, help="share of the prompts to test on"
+    parser.often.add_argument(
+        "--held_out", type=share_held_out, default=0.2, help="share of the prompts to test on"
     )
     parser.add_argument(
         "--epochs", type=epoch_number, default=6, metavar="N", help="passes over the data, at most"
@@ -96,8 +99,15 @@ def main() -> None:
         metavar="N",
         help="list the neurons of tokens with so many training samples or more",
     )
-    add_device_argument(parser, "where the model runs for the ceiling; readouts learn on the CPU")
-    run(parser.parse_args())
+    add_device_argument(parser)
+    arguments = parser.parse_args()
+
+    from gelu.model.of_folder import DATASET_FILES, model_at_hand
+
+    arguments.model_type = model_at_hand(
+        arguments.model_type, arguments.dataset_dir, "dataset_dir", DATASET_FILES
+    )
+    run(arguments)
 
 
 def run(arguments: Namespace) -> None:

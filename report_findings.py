@@ -19,15 +19,15 @@ from gelu.cli import add_device_argument, add_model_argument, build_parser, run_
 def main() -> None:
     """Parse the command line and write the page."""
     parser = build_parser(__doc__)
-    parser.add_argument(
+    parser.required.add_argument(
         "--results_dir",
         required=True,
         nargs="+",
         metavar="DIR",
         help="folders that the scripts wrote to",
     )
-    add_model_argument(parser)
-    add_device_argument(parser, "no effect here: no model runs; all scripts accept it")
+    add_model_argument(parser, of_folder=True)
+    add_device_argument(parser, works=False)
     arguments = parser.parse_args()
 
     from gelu.findings.run import write_findings

@@ -1,8 +1,9 @@
 """Draw a model's GELU neurons: all of them, and the most telling ones as a layered graph.
 
 Example:
-  python visualize_gelu_graph.py --model_type gpt2-demo --graph_dir dataset \\
-      --activation_file dataset/gpt2-demo_neuron_activations.pickle --output_dir graph_pictures
+  python visualize_gelu_graph.py --dataset_dir dataset --output_dir graph_pictures
+
+--graph_dir takes the edges from another folder, --activation_file another file of activations.
 
 Writes to --output_dir:
   {m}_gelu_graph_neurons.png  every neuron of every layer as a cell of whole pixels, dimension 0 top
@@ -22,6 +23,7 @@ in bits). An edge list without weights (--edges full) has no strongest edges: th
 chosen by bits alone.
 """
 
+import argparse
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -30,10 +32,13 @@ from typing import TYPE_CHECKING
 
 from gelu.cli import (
     add_device_argument,
+    add_either,
     add_model_argument,
+    add_output_argument,
     build_parser,
     non_negative_int,
     positive_int,
+    require_folder_or_files,
     run_script,
 )
 from gelu.errors import UserError
@@ -45,6 +50,7 @@ if TYPE_CHECKING:
 
     from gelu.artifacts import Artifacts, EdgeBlock, Stated
     from gelu.graph.subgraph import Subgraph
+    from gelu.model.source import ModelSource
     from gelu.neurons import Geometry
     from gelu.packed import PackedActivations
     from gelu.plots.graph import GraphView
@@ -53,18 +59,28 @@ if TYPE_CHECKING:
 def main() -> None:
     """Parse the command line and draw the graph."""
     parser = build_parser(__doc__)
-    add_model_argument(parser)
-    parser.add_argument(
-        "--graph_dir", required=True, help="folder with {m}_neuron_edges.el and its attributes"
+    parser.required.add_argument(
+        "--dataset_dir",
+        metavar="FOLDER",
+        help="folder of the dataset script, with its edges; or the next two",
     )
-    parser.add_argument(
+    parser.required.add_argument(
+        "--graph_dir", metavar="FOLDER", help="folder with {m}_neuron_edges.el and its attributes"
+    )
+    add_either(
+        parser.required,
         "--activation_file",
-        required=True,
+        metavar="FILE",
         help="the dataset's .pickle, .pkl, .json or .npz, or the trace's .pkl",
     )
-    parser.add_argument("--output_dir", required=True, help="folder for the four files")
-    parser.add_argument(
-        "--sample_id", type=non_negative_int, help="show this sample, not the frequency over all"
+    add_output_argument(parser, "--output_dir", "folder for the four files")
+    add_model_argument(parser, of_folder=True)
+    add_either(
+        parser.often,
+        "--sample_id",
+        type=_one_sample,
+        metavar="ID",
+        help="show this sample, not the frequency over all",
     )
     parser.add_argument(
         "--max_nodes", type=positive_int, default=200, metavar="N", help="neurons in the graph"
@@ -72,17 +88,37 @@ def main() -> None:
     parser.add_argument(
         "--max_edges", type=positive_int, default=400, metavar="N", help="edges in the graph"
     )
-    add_device_argument(parser, "no effect here: no model runs; all scripts accept it")
+    add_device_argument(parser, works=False)
     arguments = parser.parse_args()
+    require_folder_or_files(parser, arguments, "dataset_dir", ("graph_dir", "activation_file"))
     draw_graph(
-        arguments.model_type,
-        arguments.graph_dir,
-        arguments.activation_file,
+        *_chosen_files(arguments),
         arguments.output_dir,
         arguments.sample_id,
         arguments.max_nodes,
         arguments.max_edges,
     )
+
+
+def _one_sample(text: str) -> int:
+    try:
+        return non_negative_int(text)
+    except argparse.ArgumentTypeError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not the id of one sample") from None
+
+
+def _chosen_files(arguments: argparse.Namespace) -> "tuple[ModelSource, Path, Path]":
+    """Return the model, the graph's folder and the activations, which --dataset_dir stands for."""
+    from gelu.artifacts import dataset_activation_file
+    from gelu.model.of_folder import GRAPH_FILES, model_of_folder
+
+    argument = "dataset_dir" if arguments.graph_dir is None else "graph_dir"
+    folder = existing_directory(getattr(arguments, argument), argument)
+    source = model_of_folder(arguments.model_type, folder, argument, GRAPH_FILES)
+    if arguments.activation_file is not None:
+        return source, folder, Path(arguments.activation_file)
+    dataset = existing_directory(arguments.dataset_dir, "dataset_dir")
+    return source, folder, dataset_activation_file(dataset, source.name)
 
 
 @dataclass(frozen=True)
@@ -96,9 +132,9 @@ class Activity:
 
 
 def draw_graph(
-    model_type: str,
-    graph_dir: str,
-    activation_file: str,
+    model_type: "str | ModelSource",
+    graph_dir: str | Path,
+    activation_file: str | Path,
     output_dir: str,
     sample_id: int | None,
     max_nodes: int,
@@ -161,7 +197,7 @@ def _read_activity(
     if sample_ids is None:
         sample_ids = [0]
     elif not sample_ids:
-        raise UserError(f"--activation_file {path}: holds no samples")
+        raise UserError(f"{path}: holds no samples")
     else:
         _check_run(path, sample_ids, activations, geometry, stated, tables)
     if sample_id is not None and sample_id not in sample_ids:

@@ -24,7 +24,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gelu.cli import add_device_argument, add_model_argument, build_parser, positive_int, run_script
+from gelu.cli import (
+    add_device_argument,
+    add_either,
+    add_model_argument,
+    add_output_argument,
+    build_parser,
+    positive_int,
+    run_script,
+)
 from gelu.errors import UserError
 from gelu.places import existing_directory
 
@@ -32,6 +40,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from gelu.artifacts import Artifacts
+    from gelu.model.source import ModelSource
     from gelu.neurons import Geometry
     from gelu.packed import PackedActivations
     from gelu.plots.samples import SampleText
@@ -42,27 +51,37 @@ VIS_MODES = ("default", "cinematic", "cinematic_no_text")
 def main() -> None:
     """Parse the command line and draw the samples."""
     parser = build_parser(__doc__)
-    parser.add_argument("--dataset_dir", required=True, help="folder of the dataset script")
-    parser.add_argument(
-        "--sample_ids", required=True, metavar="IDS", help="which samples: 0,50,200 or 0-9 or both"
+    parser.required.add_argument(
+        "--dataset_dir", required=True, metavar="FOLDER", help="folder of the dataset script"
     )
-    parser.add_argument("--export_dir", required=True, help="folder for the pictures")
-    add_model_argument(parser)
-    parser.add_argument(
+    add_either(
+        parser.required,
+        "--sample_ids",
+        required=True,
+        metavar="IDS",
+        help="which samples: 0,50,200 or 0-9 or both",
+    )
+    add_output_argument(parser, "--export_dir", "folder for the pictures")
+    add_model_argument(parser, of_folder=True)
+    parser.often.add_argument(
         "--figure_rows",
         type=positive_int,
         default=1,
         metavar="N",
         help="in how many rows the layers stand",
     )
-    parser.add_argument("--vis_mode", choices=VIS_MODES, default="default", help="see above")
-    add_device_argument(parser, "no effect here: no model runs; all scripts accept it")
+    parser.often.add_argument("--vis_mode", choices=VIS_MODES, default="default", help="see above")
+    add_device_argument(parser, works=False)
     arguments = parser.parse_args()
+
+    from gelu.model.of_folder import DATASET_FILES, model_of_folder
+
+    folder, model_type = arguments.dataset_dir, arguments.model_type
     draw_samples(
-        arguments.dataset_dir,
+        folder,
         arguments.sample_ids,
         arguments.export_dir,
-        arguments.model_type,
+        model_of_folder(model_type, folder, "dataset_dir", DATASET_FILES),
         arguments.figure_rows,
         arguments.vis_mode,
     )
@@ -72,35 +91,30 @@ def draw_samples(
     dataset_dir: str,
     sample_ids: str,
     export_dir: str,
-    model_type: str,
+    model_type: "str | ModelSource",
     figure_rows: int,
     vis_mode: str,
 ) -> None:
     """Draw the named samples; nothing is drawn where one of them is not there."""
     from gelu.artifacts import (
-        DATASET,
-        dataset_activation_file,
         output_files,
         read_activation_rows,
         read_dataset,
         read_stated,
-        require_model_file,
         run_files,
     )
     from gelu.model.source import find_model
     from gelu.samples.matching import check_counts, check_stated, check_table, check_totals
+    from gelu.samples.reading import dataset_files, dataset_geometry
     from gelu.samples.sample_ids import parse_sample_ids, select_sample_ids
 
     ranges = parse_sample_ids(sample_ids)
     folder = existing_directory(dataset_dir, "dataset_dir")
     source = find_model(model_type)
     model = source.name
-    dataset = require_model_file(folder, model, DATASET)
-    activation_file = dataset_activation_file(folder, model)
+    dataset, activation_file = dataset_files(folder, model)
     stated = read_stated([folder], model)
     check_stated(stated)
-    from gelu.samples.reading import dataset_geometry
-
     geometry = dataset_geometry(stated, source)
     if figure_rows > geometry.n_layer:
         raise UserError(f"--figure_rows {figure_rows}: the model has {geometry.n_layer} layers")

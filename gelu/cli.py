@@ -1,15 +1,20 @@
 """Arguments and errors that the scripts share.
 
-    from gelu.cli import UserError, build_parser, run_script
+    from gelu.cli import add_model_argument, add_output_argument, build_parser, run_script
 
     def main() -> None:
-        arguments = build_parser(__doc__).parse_args()
+        parser = build_parser(__doc__)
+        parser.required.add_argument("--input_csv", required=True)
+        add_model_argument(parser)
+        add_output_argument(parser, "--output_dir", "folder for the results")
+        arguments = parser.parse_args()
         ...
 
     if __name__ == "__main__":
         run_script(main)
 
-Nothing heavy is imported here, so that `--help` answers at once.
+`--help` shows what is required, what is often set (`parser.often`), then the rest
+(`parser.add_argument`). Nothing heavy is imported here, so that it answers at once.
 """
 
 import argparse
@@ -38,14 +43,47 @@ LOWEST_TEMPERATURE, HIGHEST_TEMPERATURE = 1e-30, 1e30
 SHOWN = 60
 
 
-class _Parser(argparse.ArgumentParser):
-    """A parser whose complaint is one line: argparse alone would print the usage above it."""
+# Arguments that mean the same wherever one of the two stands.
+PAIRS = (
+    ("--output_dir", "--export_dir"),
+    ("--activation_file", "--activations_file"),
+    ("--sample_id", "--sample_ids"),
+)
+# The running script's flag for each parameter that it has a name for, as `as_flags` needs it.
+_flags: dict[str, str] = {}
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser whose complaint is one line: argparse alone would print the usage above it.
+
+    Arguments stand in three groups, `required`, `often` and, with `add_argument`, the rest.
+    """
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.required = self.add_argument_group("required")
+        self.often = self.add_argument_group("often set")
+        self._optionals.title = "the rest"
+        self._action_groups.remove(self._optionals)
+        self._action_groups.append(self._optionals)
+
+    def format_help(self) -> str:
+        # The usage line has the order of `_actions`, which is that in which they were added.
+        groups = [group._group_actions for group in self._action_groups]
+        self._actions.sort(key=lambda action: [action in group for group in groups].index(True))
+        return super().format_help()
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         words = list(sys.argv[1:] if args is None else args)
         for before, word in zip(["", *words], words, strict=False):
             names = before.startswith("--") and "=" not in before
             self._require_text(word, f"{before} " if names else "")
+        _flags.clear()
+        for action in self._actions:
+            flag = next(iter(action.option_strings), "")
+            _flags.update((name.lstrip("-"), flag) for name in action.option_strings)
+            if isinstance(action, _Either):
+                action.given.clear()
         return super().parse_known_args(args, namespace)
 
     def _require_text(self, word: str, name: str) -> None:
@@ -64,16 +102,44 @@ class _Parser(argparse.ArgumentParser):
         self.exit(EXIT_USER_ERROR, f"error: {one_line(message)} (see {self.prog} --help)\n")
 
 
+class _Either(argparse.Action):
+    """Stores the value of an argument of two names. Where both are given they must agree."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.given: dict[str, Any] = {}
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Any,
+        option_string: str | None = None,
+    ) -> None:
+        self.given[option_string or self.option_strings[0]] = values
+        if len({*self.given.values()}) > 1:
+            values = " and ".join(f"{name} {value}" for name, value in self.given.items())
+            parser.error(f"{values}: the two are one argument; give one of them")
+        setattr(namespace, self.dest, values)
+
+
 class _HelpFormatter(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpFormatter):
     """Defaults shown beside each argument, the description's example kept as written."""
 
     def _get_help_string(self, action: argparse.Action) -> str | None:
         return action.help if action.default is None else super()._get_help_string(action)
 
+    def _format_action_invocation(self, action: argparse.Action) -> str:
+        # As Python 3.13 does: what an argument takes is shown once, behind its names.
+        if not action.option_strings or action.nargs == 0:
+            return super()._format_action_invocation(action)
+        takes = self._format_args(action, self._get_default_metavar_for_optional(action))
+        return f"{', '.join(action.option_strings)} {takes}"
 
-def build_parser(description: str | None) -> argparse.ArgumentParser:
+
+def build_parser(description: str | None) -> Parser:
     """Return a parser that shows `description` unwrapped, and every default."""
-    return _Parser(description=description, formatter_class=_HelpFormatter, allow_abbrev=False)
+    return Parser(description=description, formatter_class=_HelpFormatter, allow_abbrev=False)
 
 
 def run_script(main: Callable[[], None]) -> NoReturn:
@@ -189,8 +255,11 @@ def _end_interrupted(error: BaseException, number: int) -> NoReturn:
 
 
 def as_flags(message: str) -> str:
-    """Return a message of the library, which knows no flags, with its `parameters` as --flags."""
-    return re.sub(r"`([a-z][a-z_]*)`", r"--\1", message)
+    """Return a message of the library, which knows no flags, with its `parameters` as --flags.
+
+    A parameter is shown as the running script's help shows it: `output_dir` can be --export_dir.
+    """
+    return re.sub(r"`([a-z][a-z_]*)`", lambda match: _flags.get(match[1], f"--{match[1]}"), message)
 
 
 def _end_with(message: str) -> NoReturn:
@@ -198,38 +267,65 @@ def _end_with(message: str) -> NoReturn:
     sys.exit(EXIT_USER_ERROR)
 
 
-def add_model_argument(parser: argparse.ArgumentParser, default: str = "gpt2") -> None:
-    """Add `--model_type`."""
-    parser.add_argument(
-        "--model_type",
-        default=default,
-        metavar="NAME|FOLDER",
-        help="gpt2, gpt2-medium, gpt2-large, gpt2-xl, gpt2-demo (shipped, works offline), another "
-        "hub id of GPT-2 architecture, or a folder with a saved model",
-    )
+def add_either(group: argparse._ActionsContainer, name: str, **settings: Any) -> None:
+    """Add an argument that has two names (`PAIRS`), of which help and errors show `name` first."""
+    other = next(({*pair} - {name}).pop() for pair in PAIRS if name in pair)
+    group.add_argument(name, other, action=_Either, **settings)
 
 
-def add_device_argument(
-    parser: argparse.ArgumentParser,
-    purpose: str = "where the model runs; auto takes cuda, then mps, then cpu",
+def add_output_argument(
+    parser: Parser, name: str, purpose: str, default: str | None = None
 ) -> None:
-    """Add `--device`; purpose: its help."""
-    parser.add_argument(
-        "--device",
-        choices=("auto", "cpu", "cuda", "mps"),
-        default="auto",
+    """Add `--output_dir` or `--export_dir`, as `name` says; required where it has no default."""
+    add_either(
+        parser.required if default is None else parser.often,
+        name,
+        required=default is None,
+        default=default,
+        metavar="FOLDER",
         help=purpose,
     )
 
 
-def add_seed_argument(
-    parser: argparse.ArgumentParser, purpose: str = "of every random step"
+def require_folder_or_files(
+    parser: Parser, arguments: argparse.Namespace, folder: str, files: Sequence[str]
 ) -> None:
+    """End with one line where neither the folder is named nor all files that it stands for."""
+    if getattr(arguments, folder) is None and None in [getattr(arguments, it) for it in files]:
+        instead = " and ".join(f"--{name}" for name in files)
+        parser.error(f"the following arguments are required: --{folder}, or {instead}")
+
+
+def add_model_argument(parser: Parser, of_folder: bool = False) -> None:
+    """Add `--model_type`; of_folder: where it is not given, the files that are read say it."""
+    parser.often.add_argument(
+        "--model_type",
+        default=None if of_folder else "gpt2",
+        metavar="NAME|FOLDER",
+        help="gpt2, gpt2-medium, gpt2-large, gpt2-xl, gpt2-demo (shipped, works offline), another "
+        "hub id of GPT-2 architecture, or a folder with a saved model"
+        + ("; by default the one whose files are read" if of_folder else ""),
+    )
+
+
+def add_device_argument(parser: Parser, works: bool = True) -> None:
+    """Add `--device`; where no model runs it is taken like elsewhere, but not shown."""
+    parser.add_argument(
+        "--device",
+        choices=("auto", "cpu", "cuda", "mps"),
+        default="auto",
+        help="where the model or network runs; auto takes cuda, then mps, then cpu"
+        if works
+        else argparse.SUPPRESS,
+    )
+
+
+def add_seed_argument(parser: Parser, purpose: str = "of every random step") -> None:
     """Add `--seed`, no larger than the results' JSON can hold; purpose: its help."""
-    parser.add_argument("--seed", type=non_negative_int, default=42, help=purpose)
+    parser.often.add_argument("--seed", type=non_negative_int, default=42, help=purpose)
 
 
-def add_edge_arguments(parser: argparse.ArgumentParser, kinds: Sequence[str], default: str) -> None:
+def add_edge_arguments(parser: Parser, kinds: Sequence[str], default: str) -> None:
     """Add `--edges` and `--top_edges`."""
     parser.add_argument("--edges", choices=kinds, default=default, help="which edges to write")
     parser.add_argument(
@@ -241,7 +337,7 @@ def add_edge_arguments(parser: argparse.ArgumentParser, kinds: Sequence[str], de
     )
 
 
-def add_csv_safe_argument(parser: argparse.ArgumentParser) -> None:
+def add_csv_safe_argument(parser: Parser) -> None:
     """Add `--csv_safe`."""
     parser.add_argument(
         "--csv_safe",
@@ -295,9 +391,18 @@ def sampling_temperature(text: str) -> float:
 
 def discovery_rate(text: str) -> float:
     """Parse a number above 0 and below 0.5; an argparse `type`."""
+    return _between_0_and(0.5, text)
+
+
+def share_held_out(text: str) -> float:
+    """Parse a number above 0 and below 1; an argparse `type`."""
+    return _between_0_and(1, text)
+
+
+def _between_0_and(most: float, text: str) -> float:
     value = non_negative_float(text)
-    if not 0 < value < 0.5:
-        raise argparse.ArgumentTypeError(f"{text!r} is not above 0 and below 0.5")
+    if not 0 < value < most:
+        raise argparse.ArgumentTypeError(f"{text!r} is not above 0 and below {most:g}")
     return value
 
 
@@ -309,12 +414,12 @@ def unit_interval(text: str) -> float:
     return value
 
 
-def add_dataset_arguments(parser: argparse.ArgumentParser, edges: str) -> None:
+def add_dataset_arguments(parser: Parser, edges: str) -> None:
     """Add what all scripts that generate take, but seed, temperature and formats.
 
     edges: the default of `edges`.
     """
-    parser.add_argument(
+    parser.often.add_argument(
         "--top_k", type=non_negative_int, default=0, help="draw from the k likeliest; 0 = all"
     )
     parser.add_argument(

@@ -29,8 +29,7 @@ def test_help_has_an_example_and_imports_nothing_heavy(script: str) -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT
     )
     assert f"Example:\n  python {script}" in result.stdout
-    for argument in ("--model_type", "--device"):
-        assert argument in result.stdout
+    assert "--model_type" in result.stdout
 
 
 @pytest.mark.parametrize("script", SCRIPTS)

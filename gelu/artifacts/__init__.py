@@ -88,6 +88,7 @@ from gelu.artifacts.stated import (
 )
 from gelu.artifacts.tables import (
     layers_stated,
+    models_in,
     read_dataset,
     read_document,
     read_geometry_table,
@@ -219,6 +220,7 @@ __all__ = [
     "is_there",
     "layers_stated",
     "made_files",
+    "models_in",
     "output_files",
     "picture_hash",
     "read_activation_layers",

@@ -247,6 +247,7 @@ RUN_KEYS = record(
                 "top_k": COUNT,
                 "batch_size": whole(1),
                 "device": text(),
+                "model_type": text(),
             },
         )
     },

@@ -308,6 +308,22 @@ def require_model_file(folder: Path, model: str, ending: str) -> Path:
     path = Artifacts(folder, model).path(ending)
     if path.is_file():
         return path
-    others = sorted(other.name.removesuffix(f"_{ending}") for other in folder.glob(f"*_{ending}"))
+    others = models_in(folder, [ending])
     there = f"; there is one of `model_type` {', '.join(others)}" if others else ""
     raise UserError(f"{path}: no such file{there}")
+
+
+def models_in(folder: Path, endings: Iterable[str]) -> list[str]:
+    """Return the names of the models that have a file `{m}_ending` in `folder`, in order.
+
+    None for a folder that cannot be read. Only names that a model's files can have: letters,
+    digits, `.`, `_` and `-`.
+    """
+    try:
+        files = [path.name for path in folder.iterdir()]
+    except (OSError, ValueError):  # whoever opens what should be there says what is wrong
+        return []
+    called = [
+        re.fullmatch(rf"([A-Za-z0-9._-]+)_{re.escape(it)}", f) for it in endings for f in files
+    ]
+    return sorted({match[1] for match in called if match})

@@ -8,18 +8,20 @@ from gelu.artifacts import Artifacts
 from gelu.errors import UserError
 from gelu.findings.page import findings_page
 from gelu.findings.results import STUDIES, read_found
-from gelu.model.source import find_model
+from gelu.model.of_folder import model_of_folders
 from gelu.places import existing_directory
 
 
-def write_findings(results_dirs: Sequence[str | Path], model_type: str) -> Path:
+def write_findings(results_dirs: Sequence[str | Path], model_type: str | None = None) -> Path:
     """Read what the scripts left in these folders; write one page to the first, return its path.
 
-    results_dirs: one at least. Raises `UserError` for a folder that is not there, folders without
-    anything of the model, and what `read_found` refuses.
+    results_dirs: one at least. model_type: None for the model whose files are there. Raises
+    `UserError` for a folder that is not there, folders without anything of the model, and what
+    `read_found` refuses.
     """
-    source = find_model(model_type)
     folders = [existing_directory(folder, "results_dir") for folder in results_dirs]
+    endings = [ending for study in STUDIES.values() for ending in study.endings]
+    source = model_of_folders(model_type, folders, "results_dir", endings)
     found = read_found(folders, source.name)
     every = (found.analysis, found.activations, found.patterns, found.tokens, found.temperatures)
     if all(study is None for study in every):
@@ -28,12 +30,7 @@ def write_findings(results_dirs: Sequence[str | Path], model_type: str) -> Path:
             f"`results_dir` {', '.join(map(str, folders))}: nothing of {source.name} is there; run "
             f"{', '.join(scripts[:-1])} or {scripts[-1]} with this folder as output first"
         )
-    read = [
-        Artifacts(folder, source.name).path(ending)
-        for folder in folders
-        for study in STUDIES.values()
-        for ending in study.endings
-    ]
+    read = [Artifacts(folder, source.name).path(it) for folder in folders for it in endings]
     files = artifacts.output_files(
         folders[0],
         "results_dir",

@@ -22,6 +22,7 @@ SHIPPED_FOLDER = _MODELS / SHIPPED_MODEL
 OFFLINE_ADVICE = f"`model_type` {SHIPPED_MODEL} or a local folder works offline"
 # File systems allow 255; what is added for each file, and while it is written, takes up to 80.
 LONGEST_NAME = 160
+HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?", re.ASCII)
 HUB_GEOMETRIES = {
     "gpt2": Geometry(12, 768, 3072, 1024),
     "gpt2-medium": Geometry(24, 1024, 4096, 1024),
@@ -32,7 +33,10 @@ HUB_GEOMETRIES = {
 
 @dataclass(frozen=True)
 class ModelSource:
-    """Where a model comes from: a folder, or a hub id; `name` is what its files are called by."""
+    """Where a model comes from: a folder, or a hub id; `name` is what its files are called by.
+
+    One that is known by its files alone has neither, and cannot be read.
+    """
 
     name: str
     folder: Path | None
@@ -42,6 +46,10 @@ class ModelSource:
     def shown(self) -> str:
         """What a user knows the model by."""
         return self.hub_id or self.name
+
+    def is_placed(self) -> bool:
+        """Return whether it is known where the model comes from."""
+        return self.folder is not None or self.hub_id is not None
 
     def files(self) -> list[Path]:
         """Return the files of the model's folder, none for one of the hub."""
@@ -69,12 +77,20 @@ def artifact_name(text: str) -> str:
     return re.sub(r"[^A-Za-z0-9._-]", "_", text)
 
 
-def find_model(model_type: str) -> ModelSource:
+def how_to_place(name: str) -> str:
+    """Return what to do about a model of which no more is known than what its files are called."""
+    return f"the files are called {name}; name that model's folder, or its hub id, by `model_type`"
+
+
+def find_model(model_type: str | ModelSource) -> ModelSource:
     """Say what `model_type` names: one of the four sizes, the shipped model, a folder, a hub id.
 
     The five names always mean these models, also where a folder of that name lies in the current
-    directory (`./gpt2` reaches such a folder). Raises `UserError` for a folder that is not there.
+    directory (`./gpt2` reaches such a folder). A model that is found already is returned. Raises
+    `UserError` for a folder that is not there.
     """
+    if isinstance(model_type, ModelSource):
+        return model_type
     if model_type in HUB_GEOMETRIES:
         return ModelSource(model_type, None, model_type)
     if model_type == SHIPPED_MODEL:
@@ -82,7 +98,7 @@ def find_model(model_type: str) -> ModelSource:
     folder = _folder_of(model_type)
     if folder is not None:
         return ModelSource(_file_name(model_type, folder.name), folder, None)
-    if re.fullmatch(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?", model_type, re.ASCII) is None:
+    if HUB_ID.fullmatch(model_type) is None:
         raise UserError(f"`model_type` {model_type}: no such folder, and not a hub id")
     return ModelSource(_file_name(model_type, model_type), None, model_type)
 
@@ -108,13 +124,17 @@ def _file_name(model_type: str, text: str) -> str:
 
 
 def find_files(source: ModelSource, choose: Callable[[Find], list[Path]]) -> list[Path]:
-    """Return the files that `choose` finds in the source's folder, or in its repository."""
+    """Return the files that `choose` finds in the source's folder, or in its repository.
+
+    Raises `UserError` where neither is known.
+    """
     if source.folder is not None:
         return choose(partial(_in_folder, source.folder))
+    if source.hub_id is None:
+        raise UserError(how_to_place(source.name))
     from gelu.model.hub import cached, fetch
     from gelu.model.hub_failures import HubError
 
-    assert source.hub_id is not None
     try:
         return choose(partial(fetch, source.hub_id, advice=OFFLINE_ADVICE))
     except HubError:  # the second choice may lie in the cache, put there by another program

@@ -54,7 +54,7 @@ class FolderSamples:
 
 
 def read_folder(
-    dataset_dir: str, model_type: str, needed_columns: Sequence[str] = ()
+    dataset_dir: str, model_type: str | ModelSource, needed_columns: Sequence[str] = ()
 ) -> FolderSamples:
     """Return the samples of the folder that `generate_activation_dataset.py` wrote.
 
@@ -62,8 +62,7 @@ def read_folder(
     a table without one of `needed_columns`.
     """
     folder, source = existing_directory(dataset_dir, "dataset_dir"), find_model(model_type)
-    table_path = require_model_file(folder, source.name, DATASET)
-    activation_path = dataset_activation_file(folder, source.name)
+    table_path, activation_path = dataset_files(folder, source.name)
     run = read_run_samples(table_path, activation_path, source, needed_columns)
     samples = arrange(run.matched.table, run.matched.activations, run.geometry)
     samples.skipped.update(run.matched.left_out)
@@ -76,6 +75,22 @@ def read_folder(
     prompts = samples.completions.prompts_of_samples()
     texts = samples.table["input_text"].tolist() if "input_text" in samples.table else None
     return FolderSamples(source, samples, prompt_groups(prompts, texts), run.stated, inputs)
+
+
+def dataset_files(
+    folder: str | Path, model: str, table: str | None = None, activations: str | None = None
+) -> tuple[Path, Path]:
+    """Return the dataset CSV and the activations file of a model in the folder `dataset_dir`.
+
+    table, activations: these files instead, wherever they are. Raises `UserError` where one that is
+    looked for in the folder is not there.
+    """
+    if table is None or activations is None:
+        folder = existing_directory(folder, "dataset_dir")
+    return (
+        require_model_file(Path(folder), model, DATASET) if table is None else Path(table),
+        dataset_activation_file(Path(folder), model) if activations is None else Path(activations),
+    )
 
 
 @dataclass(frozen=True)
