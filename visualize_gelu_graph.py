@@ -110,11 +110,13 @@ def _one_sample(text: str) -> int:
 def _chosen_files(arguments: argparse.Namespace) -> "tuple[ModelSource, Path, Path]":
     """Return the model, the graph's folder and the activations, which --dataset_dir stands for."""
     from gelu.artifacts import dataset_activation_file
-    from gelu.model.of_folder import GRAPH_FILES, model_of_folder
+    from gelu.model.of_folder import DATASET_FILES, GRAPH_FILES, model_of_folder
 
-    argument = "dataset_dir" if arguments.graph_dir is None else "graph_dir"
+    argument, endings = "graph_dir", GRAPH_FILES
+    if arguments.graph_dir is None:
+        argument, endings = "dataset_dir", (*GRAPH_FILES, *DATASET_FILES)
     folder = existing_directory(getattr(arguments, argument), argument)
-    source = model_of_folder(arguments.model_type, folder, argument, GRAPH_FILES)
+    source = model_of_folder(arguments.model_type, folder, argument, endings)
     if arguments.activation_file is not None:
         return source, folder, Path(arguments.activation_file)
     dataset = existing_directory(arguments.dataset_dir, "dataset_dir")

@@ -43,13 +43,14 @@ VALID = {
     " float32 --formats csv,npz --shard 0/1 --merge --overwrite --csv_safe",
     "compare_temperatures.py": "--model_type m --input_csv p.csv --temperatures 0,0.5 --export_dir"
     " out --seed 1 --top_k 0 --batch_size 2 --edges none --device cpu --dtype float32 --csv_safe",
-    "analyze_activations.py": f"--dataset_csv {DATASET} --activations_file {ACTIVE}"
-    " --output_dir out --model_type m --seed 1 --fdr 0.1 --min_token_count 2 --clusters 2"
+    "analyze_activations.py": f"--dataset_dir data --dataset_csv {DATASET} --activations_file"
+    f" {ACTIVE} --output_dir out --model_type m --seed 1 --fdr 0.1 --min_token_count 2 --clusters 2"
     " --device cpu --csv_safe",
     "visualize_sample_activations.py": "--model_type m --dataset_dir data --sample_ids 0,2-3"
-    " --export_dir out --figure_rows 1 --vis_mode default --device cpu",
-    "visualize_gelu_graph.py": f"--model_type m --graph_dir data --activation_file {ACTIVE}"
-    " --output_dir out --sample_id 1 --max_nodes 5 --max_edges 9 --device cpu",
+    " --export_dir out --output_dir out --figure_rows 1 --vis_mode default --device cpu",
+    "visualize_gelu_graph.py": "--model_type m --dataset_dir data --graph_dir data"
+    f" --activation_file {ACTIVE} --output_dir out --sample_id 1 --sample_ids 1 --max_nodes 5"
+    " --max_edges 9 --device cpu",
 }  # fmt: skip
 
 
