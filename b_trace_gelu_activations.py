@@ -34,12 +34,12 @@ def main() -> None:
 def trace(model_type: str, input_text: str, output_dir: str, device: str) -> None:
     """Trace one text through one model: print the counts, write the active neurons."""
     from gelu.artifacts import TRACE_IDS, TRACE_VECTOR, output_files
-    from gelu.generation.trace import trace_text
-    from gelu.model.source import find_model
+    from gelu.generation.trace import read_text, trace_tokens
 
-    source, endings = find_model(model_type), [TRACE_VECTOR, TRACE_IDS]
+    text, endings = read_text(input_text, model_type), [TRACE_VECTOR, TRACE_IDS]
+    source = text.source
     files = output_files(output_dir, "output_dir", source.name, endings, source.files())
-    traced = trace_text(input_text, model_type, device)
+    traced = trace_tokens(text, device)
     for layer, active, neurons in traced.layers.itertuples(index=False):
         print(f"layer {layer}: {active:,} of {neurons:,} neurons active")
     print(f"all layers: {int(traced.active.sum()):,} of {traced.active.size:,} neurons active")
