@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from gelu.errors import UserError, failure_text
 from gelu.places import existing_file
-from gelu.provenance import package_versions
+from gelu.provenance import describe_run
 
 if TYPE_CHECKING:
     import numpy as np
@@ -403,13 +403,12 @@ def _write_graph(files: "Artifacts", ready: Ready, options: Options) -> list[Pat
 
 
 def _describe_run(ready: Ready, options: Options) -> dict[str, Any]:
-    """Return what made the folder; no path and no time, so that equal runs write equal bytes."""
+    """Return what made the folder."""
     arguments = asdict(options) | {"formats": list(options.formats)}
     if not options.csv_safe:  # where nothing is guarded, the files are what they always were
         del arguments["csv_safe"]
     source, geometry, prompts = ready.inputs.source, ready.inputs.geometry, ready.inputs.prompts
-    return {
-        "script": SCRIPT,
+    stated = {
         "arguments": {
             "input_csv": ready.inputs.input_csv.name,
             "model_type": source.hub_id or source.name,
@@ -423,10 +422,10 @@ def _describe_run(ready: Ready, options: Options) -> dict[str, Any]:
             "n_neurons": geometry.n_neurons,
         },
         "input_csv_sha256": ready.csv_hash,
-        "versions": package_versions(PACKAGES),
         "counts": {
             "prompts": len(prompts),
             "completions": sum(prompt.n_samples for prompt in prompts),
             "samples": ready.inputs.n_samples,
         },
     }
+    return describe_run(SCRIPT, stated, PACKAGES)
