@@ -38,9 +38,6 @@ say nothing is not drawn; the report and the last lines printed say why.
 """
 
 import argparse
-from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from gelu.cli import (
     add_csv_safe_argument,
@@ -56,17 +53,6 @@ from gelu.cli import (
     run_script,
     unit_interval,
 )
-from gelu.errors import UserError
-from gelu.places import existing_file
-from gelu.provenance import package_versions
-
-if TYPE_CHECKING:
-    from gelu.analysis.run import Analysis, Settings
-    from gelu.artifacts import Artifacts
-    from gelu.model.source import ModelSource
-    from gelu.samples.arrays import Samples
-
-PACKAGES = ("matplotlib", "numpy", "pandas", "scikit-learn", "scipy", "seaborn")
 
 
 def main() -> None:
@@ -121,22 +107,28 @@ def main() -> None:
     arguments = parser.parse_args()
     require_folder_or_files(parser, arguments, "dataset_dir", ("dataset_csv", "activations_file"))
     choose_files(arguments)
-    options = Options(
+
+    from gelu.analysis.output import analyse_files
+    from gelu.analysis.section import headline
+    from gelu.analysis.settings import AnalysisSettings
+
+    settings = AnalysisSettings(
         arguments.seed,
         arguments.fdr,
         arguments.min_token_count,
         arguments.clusters,
-        arguments.csv_safe,
         arguments.min_phi,
         arguments.top_per_token,
     )
-    analyse_dataset(
+    written = analyse_files(
         arguments.dataset_csv,
         arguments.activations_file,
         arguments.output_dir,
         arguments.model_type,
-        options,
+        settings,
+        arguments.csv_safe,
     )
+    print(*written.paths, *headline(written.summary), sep="\n")
 
 
 def choose_files(arguments: argparse.Namespace) -> None:
@@ -157,22 +149,6 @@ def choose_files(arguments: argparse.Namespace) -> None:
     )
 
 
-@dataclass(frozen=True)
-class Options:
-    """The arguments that decide what is found; clusters: a number, or None for auto.
-
-    csv_safe decides only how the tables write texts.
-    """
-
-    seed: int
-    fdr: float
-    min_token_count: int
-    clusters: int | None
-    csv_safe: bool = False
-    min_phi: float = 0.1
-    top_per_token: int = 50
-
-
 def _cluster_number(text: str) -> int | None:
     if text == "auto":
         return None
@@ -183,178 +159,6 @@ def _cluster_number(text: str) -> int | None:
     if number < 2:
         raise argparse.ArgumentTypeError(f"{text!r} is neither auto nor a number of 2 or more")
     return number
-
-
-def analyse_dataset(
-    dataset_csv: str, activations_file: str, output_dir: str, model_type: str, options: Options
-) -> None:
-    """Analyse one dataset and write all tables, pictures, the summary and the report."""
-    from gelu.artifacts import (
-        ANALYSIS_FILES,
-        find_activation_file,
-        output_files,
-        run_files,
-    )
-    from gelu.model.source import find_model
-
-    table_path = existing_file(dataset_csv, "dataset_csv")
-    activation_path = find_activation_file(Path(activations_file))
-    source = find_model(model_type)
-    samples = _read_samples(table_path, activation_path, source, options)
-    read = [table_path, activation_path]
-    read += run_files({path.parent for path in read}, source.name)
-    files = output_files(
-        output_dir,
-        "output_dir",
-        source.name,
-        ANALYSIS_FILES,
-        [*read, *source.files()],
-        options.csv_safe,
-    )
-    settings, analysis = _analyse(samples, options)
-    inputs = _describe_inputs(table_path, activation_path, source.name, options)
-    _write(files, samples, settings, analysis, inputs)
-
-
-def _read_samples(
-    table_path: Path, activation_path: Path, source: "ModelSource", options: Options
-) -> "Samples":
-    """Return the samples that both files have; raises `UserError` where they do not fit."""
-    from gelu.samples.arrays import arrange
-    from gelu.samples.reading import read_run_samples
-
-    run = read_run_samples(table_path, activation_path, source)
-    n_samples = len(run.matched.table)
-    if options.clusters is not None and options.clusters >= n_samples:
-        raise UserError(
-            f"--clusters {options.clusters}: there are {n_samples} samples, so at most "
-            f"{n_samples - 1} clusters"
-        )
-    samples = arrange(run.matched.table, run.matched.activations, run.geometry)
-    samples.skipped.update(run.matched.left_out)
-    return samples
-
-
-def _analyse(samples: "Samples", options: Options) -> "tuple[Settings, Analysis]":
-    from gelu.analysis.run import STEPS, Settings, analyse
-    from gelu.progress import progress_bar
-
-    settings = Settings(
-        options.seed,
-        options.fdr,
-        options.min_token_count,
-        options.clusters,
-        options.min_phi,
-        options.top_per_token,
-    )
-    with progress_bar("analysis", STEPS, "step") as bar:
-        return settings, analyse(samples, settings, lambda: bar.update(1))
-
-
-def _describe_inputs(
-    table_path: Path, activation_path: Path, model: str, options: Options
-) -> dict[str, Any]:
-    """Return what was analysed; no path and no time, so that equal runs write equal bytes."""
-    from gelu.artifacts import file_hash
-
-    return {
-        "script": Path(__file__).name,
-        "arguments": {
-            "dataset_csv": table_path.name,
-            "activations_file": activation_path.name,
-            "model_type": model,
-            "seed": options.seed,
-            "fdr": options.fdr,
-            "min_token_count": options.min_token_count,
-            "min_phi": options.min_phi,
-            "top_per_token": options.top_per_token,
-            "clusters": options.clusters or "auto",
-            **({"csv_safe": True} if options.csv_safe else {}),
-        },
-        "dataset_csv_sha256": file_hash(table_path),
-        "activations_sha256": file_hash(activation_path),
-        "versions": package_versions(PACKAGES),
-    }
-
-
-def _write(
-    files: "Artifacts",
-    samples: "Samples",
-    settings: "Settings",
-    analysis: "Analysis",
-    inputs: dict[str, Any],
-) -> None:
-    """Write every file, and say which and what was found."""
-    from gelu.analysis.page import analysis_page, analysis_pictures, reasons_not_to_draw
-    from gelu.analysis.summary import summarise
-    from gelu.artifacts import remove_picture, write_picture
-
-    paths = _write_tables(files, analysis)
-    not_drawn = reasons_not_to_draw(samples, settings, analysis)
-    for ending in not_drawn:  # an earlier run's would be taken for this one's
-        remove_picture(files.path(ending))
-    summary = inputs | summarise(samples, settings, analysis) | {"not_drawn": not_drawn}
-    pictures = analysis_pictures(files.model, samples, settings, analysis, not_drawn)
-    paths += [write_picture(files.path(ending), png) for ending, png in pictures.items()]
-    paths.append(files.write_summary(summary))
-    page = analysis_page(files.model, samples, settings, analysis, summary, pictures)
-    paths.append(files.write_report(page))
-    print("\n".join(map(str, paths)))
-    _print_headline(summary)
-
-
-def _write_tables(files: "Artifacts", analysis: "Analysis") -> list[Path]:
-    from gelu import artifacts
-
-    tables = {
-        artifacts.TOKEN_CLUSTERS: analysis.clusters.table,
-        artifacts.IMPORTANT_NEURONS: analysis.important,
-        artifacts.TOKEN_SPECIFIC: analysis.tokens.table,
-        artifacts.POSITION_SPECIFIC: analysis.positions.table,
-        artifacts.SAMPLE_SIMILARITIES: analysis.prompts.samples,
-        artifacts.PROMPT_SIMILARITIES: analysis.prompts.prompts,
-        artifacts.CONSISTENT_NEURONS: analysis.prompts.consistent.table,
-        artifacts.TOKEN_ACROSS_PROMPTS: analysis.across.table,
-    }
-    return [
-        artifacts.write_table(files.path(ending), table, files.csv_safe)
-        for ending, table in tables.items()
-    ]
-
-
-def _print_headline(summary: dict[str, Any]) -> None:
-    counts = summary["counts"]
-    print(
-        f"{counts['samples']:,} samples, {counts['completions']:,} completions, "
-        f"{counts['prompts']:,} prompts; {counts['neurons']:,} neurons: "
-        f"{counts['selective']:,} selective, {counts['always_on']:,} always on, "
-        f"{counts['dead']:,} dead"
-    )
-    for test in summary["tests"]:
-        result = (
-            f"{test['n_passed']:,} of {test['n_tests']:,} tests at a false-discovery rate of "
-            f"{test['fdr']:g}"
-            if "n_tests" in test
-            else f"p = {test['p_value']:.2g}"
-        )
-        print(f"{test['what']}: {result}{_limits(test)}")
-    for what, why in summary["skipped"].items():
-        print(f"not computed: {what}: {why}")
-    for ending, why in summary["not_drawn"].items():
-        print(f"not drawn: {ending}: {why}")
-
-
-def _limits(test: dict[str, Any]) -> str:
-    """Return what an empty result means, where it could not have been otherwise."""
-    if test.get("unattainable"):
-        return f"; nothing could pass: {test['unattainable']}"
-    if test.get("weaker_rows_left_out"):
-        return f"; the {test['rows_in_table']:,} strongest are listed"
-    if test.get("too_few"):
-        return f"; {test['too_few']}"
-    if test.get("n_passed") == 0 and test.get("fewest_together", 1) > 1:
-        return f"; none passes unless {test['fewest_together']:,} do"
-    return ""
 
 
 if __name__ == "__main__":

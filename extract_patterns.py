@@ -26,9 +26,6 @@ The same search is made in --null_draws permuted data sets, and what it keeps th
 {m}_patterns.png         the first patterns with their contexts, where there are any
 """
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
 from gelu.cli import (
     add_device_argument,
     add_model_argument,
@@ -40,16 +37,9 @@ from gelu.cli import (
     run_script,
     whole_number,
 )
-from gelu.provenance import package_versions
-
-if TYPE_CHECKING:
-    from gelu.artifacts import Artifacts
-    from gelu.page import NotDrawn, Picture
-    from gelu.patterns.run import PatternAnalysis, PatternSettings
 
 # Each draw is a search of its own, each pattern a round of it.
 MOST_PATTERNS, MOST_DRAWS = 10_000, 10_000
-PACKAGES = ("matplotlib", "numpy", "pandas", "scipy")
 
 
 def main() -> None:
@@ -89,6 +79,8 @@ def main() -> None:
     arguments = parser.parse_args()
 
     from gelu.model.of_folder import DATASET_FILES, model_of_folder
+    from gelu.patterns.output import extract_patterns
+    from gelu.patterns.page import headline
     from gelu.patterns.run import PatternSettings
     from gelu.patterns.testing import SearchSettings
 
@@ -98,106 +90,13 @@ def main() -> None:
     search = SearchSettings(
         arguments.seed, arguments.fdr, arguments.max_patterns, arguments.null_draws
     )
-    extract_patterns(
+    written = extract_patterns(
         arguments.dataset_dir,
         arguments.output_dir,
         arguments.model_type,
         PatternSettings(search, arguments.min_token_count),
     )
-
-
-def extract_patterns(
-    dataset_dir: str, output_dir: str, model_type: str, settings: "PatternSettings"
-) -> None:
-    """Find the patterns of one dataset folder and write tables, document, picture and page."""
-    from gelu.artifacts import PATTERNS_FILES, output_files, run_files
-    from gelu.patterns.run import extract, n_steps, require_prompts
-    from gelu.progress import progress_bar
-    from gelu.samples.reading import read_folder
-
-    read = read_folder(dataset_dir, model_type)
-    require_prompts(read.groups)
-    inputs = run_files([Path(dataset_dir)], read.source.name)
-    files = output_files(
-        output_dir, "output_dir", read.source.name, PATTERNS_FILES, [*inputs, *read.source.files()]
-    )
-    with progress_bar("patterns", n_steps(settings), "search") as bar:
-        analysis = extract(read.samples, read.groups, settings, lambda: bar.update(1))
-    _write(files, analysis, _describe_inputs(read.source.name, read.inputs, settings))
-
-
-def _describe_inputs(
-    model: str, inputs: dict[str, Any], settings: "PatternSettings"
-) -> dict[str, Any]:
-    """Return what was searched; no path and no time, so that equal runs write equal bytes."""
-    search = settings.search
-    return {
-        "script": Path(__file__).name,
-        "arguments": {
-            "model_type": model,
-            "seed": search.seed,
-            "fdr": search.fdr,
-            "max_patterns": search.most,
-            "null_draws": search.null_draws,
-            "min_token_count": settings.min_token_count,
-        },
-        **inputs,
-        "versions": package_versions(PACKAGES),
-    }
-
-
-def _write(files: "Artifacts", analysis: "PatternAnalysis", inputs: dict[str, Any]) -> None:
-    from gelu import artifacts
-    from gelu.patterns.page import NO_PATTERN, patterns_page
-
-    document = {"inputs": inputs, **analysis.document}
-    paths, picture = _write_picture(files, document)
-    page = patterns_page(files.model, document, picture)
-    paths = [
-        artifacts.write_table(files.path(artifacts.PATTERNS), analysis.patterns),
-        artifacts.write_table(files.path(artifacts.PATTERN_NEURONS), analysis.neurons),
-        artifacts.write_document(files.path(artifacts.PATTERNS_DOCUMENT), document),
-        *paths,
-        files.write_report(page, artifacts.PATTERNS_REPORT),
-    ]
-    print("\n".join(map(str, paths)))
-    _print_headline(document["summary"])
-    if not document["patterns"]:
-        print(f"not drawn: {artifacts.PATTERNS_PICTURE}: {NO_PATTERN}")
-
-
-def _write_picture(
-    files: "Artifacts", document: dict[str, Any]
-) -> "tuple[list[Path], Picture | NotDrawn]":
-    """Draw the patterns and note the picture's hash in the document, or delete an earlier run's
-    picture where there are none."""
-    from gelu import artifacts
-    from gelu.page import NotDrawn, Picture
-    from gelu.patterns.page import CAPTION, NO_PATTERN
-    from gelu.plots.figures import png_bytes
-    from gelu.plots.patterns import patterns_figure
-
-    path = files.path(artifacts.PATTERNS_PICTURE)
-    if not document["patterns"]:
-        artifacts.remove_picture(path)
-        return [], NotDrawn(path.name, NO_PATTERN)
-    png = png_bytes(patterns_figure(files.model, document))
-    document["picture_sha256"] = artifacts.picture_hash(png)
-    return [artifacts.write_picture(path, png)], Picture(path.name, png, CAPTION)
-
-
-def _print_headline(summary: dict[str, Any]) -> None:
-    counts, drawn = summary["counts"], summary["permuted_data"]["kept"]
-    print(
-        f"{counts['samples']:,} samples, {counts['prompts']:,} prompts, {counts['neurons']:,} "
-        f"neurons: {counts['tested']:,} patterns tested, {counts['kept']:,} kept at a "
-        f"false-discovery rate of {summary['fdr']:g}"
-    )
-    if drawn:
-        print(f"kept in permuted data: {', '.join(map(str, drawn))}")
-    print(summary["intervals"])
-    for what, why in summary["skipped"].items():
-        print(f"not computed: {what}: {why}")
+    print(*written.paths, *headline(written.document), sep="\n")
 
 
 if __name__ == "__main__":

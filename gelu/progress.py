@@ -1,9 +1,14 @@
 """Progress bars: on stderr, with a rate, so that stdout carries results alone."""
 
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 from tqdm import tqdm
+
+# Gives a function that counts progress: (description, total, unit).
+Bars = Callable[[str, int, str], AbstractContextManager[Callable[[int], object]]]
 
 
 class _Bar(tqdm):
@@ -38,3 +43,10 @@ def progress_bar(
         delay=delay,
         file=sys.stderr,
     )
+
+
+@contextmanager
+def bars(description: str, total: int, unit: str) -> Iterator[Callable[[int], object]]:
+    """Give a function that moves a progress bar on; `Bars`."""
+    with progress_bar(description, total, unit, scale=True) as bar:
+        yield bar.update

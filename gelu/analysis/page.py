@@ -9,8 +9,9 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from gelu import artifacts
-from gelu.analysis.run import Analysis, Settings
+from gelu.analysis.run import Analysis
 from gelu.analysis.section import CAPTIONS, findings_sentence, kinds_sentence, tested
+from gelu.analysis.settings import AnalysisSettings
 from gelu.page import NotDrawn, Picture, Section, Table, report_html
 from gelu.plots.clusters import MOST_PROMPT_COLOURS, clusters_figure
 from gelu.plots.figures import png_bytes
@@ -26,7 +27,9 @@ from gelu.statistics.token_specific import TokenTests
 ROWS_SHOWN = 15
 
 
-def reasons_not_to_draw(samples: Samples, settings: Settings, analysis: Analysis) -> dict[str, str]:
+def reasons_not_to_draw(
+    samples: Samples, settings: AnalysisSettings, analysis: Analysis
+) -> dict[str, str]:
     """Return why a picture would say nothing, by the ending of its file's name, where one would."""
     reasons = {}
     if not (analysis.important["kind"] == "selective").any():
@@ -65,7 +68,7 @@ def _reasons_against_clusters(samples: Samples) -> dict[str, str]:
 def analysis_pictures(
     model: str,
     samples: Samples,
-    settings: Settings,
+    settings: AnalysisSettings,
     analysis: Analysis,
     not_drawn: Mapping[str, str],
 ) -> dict[str, bytes]:
@@ -118,7 +121,7 @@ def _similarities(model: str, samples: Samples, analysis: Analysis) -> Figure:
 def analysis_page(
     model: str,
     samples: Samples,
-    settings: Settings,
+    settings: AnalysisSettings,
     analysis: Analysis,
     summary: Mapping[str, Any],
     pictures: Mapping[str, bytes],
@@ -187,7 +190,7 @@ def _important_section(analysis: Analysis, figures: _Figures) -> Section:
     )
 
 
-def _token_section(settings: Settings, analysis: Analysis, figures: _Figures) -> Section:
+def _token_section(settings: AnalysisSettings, analysis: Analysis, figures: _Figures) -> Section:
     columns = ["role", "token", "n_prompts", "layer", "dimension", "n_token", "n_active", "n_both"]
     columns += ["precision", "recall", "phi", "q_value"]
     best = _of_direction(analysis.tokens.table, "active")
@@ -217,7 +220,7 @@ def _of_direction(table: pd.DataFrame, direction: str) -> pd.DataFrame:
     return table[table["direction"] == direction]
 
 
-def _token_notes(settings: Settings, tokens: TokenTests) -> list[str]:
+def _token_notes(settings: AnalysisSettings, tokens: TokenTests) -> list[str]:
     """Return how many pairs pass, how many of them are listed, and what could not pass."""
     passed = tokens.n_passed
     notes = [
@@ -239,7 +242,7 @@ def _token_notes(settings: Settings, tokens: TokenTests) -> list[str]:
     return notes
 
 
-def _position_section(settings: Settings, analysis: Analysis, figures: _Figures) -> Section:
+def _position_section(settings: AnalysisSettings, analysis: Analysis, figures: _Figures) -> Section:
     columns = ["layer", "dimension", "mi_bits", "range_start", "range_end"]
     columns += ["frequency_inside", "frequency_outside", "q_value"]
     return Section(
@@ -261,7 +264,7 @@ def _position_notes(positions: PositionTests) -> list[str]:
     return [f"Too few prompts for some: {positions.too_few}."] if positions.too_few else []
 
 
-def _prompt_section(settings: Settings, analysis: Analysis, figures: _Figures) -> Section:
+def _prompt_section(settings: AnalysisSettings, analysis: Analysis, figures: _Figures) -> Section:
     columns = ["prompt_idx", "input_text", "layer", "dimension", "n_samples"]
     columns += ["frequency_other_prompts", "token_share_this_prompt", "token_share_other_prompts"]
     columns += ["q_value", "passes"]
@@ -306,7 +309,7 @@ def _consistency_notes(consistent: Consistency) -> list[str]:
     return notes
 
 
-def _across_section(settings: Settings, analysis: Analysis) -> Section:
+def _across_section(settings: AnalysisSettings, analysis: Analysis) -> Section:
     columns = ["token", "n_prompts", "n_samples", "jaccard_same_token_other_prompt"]
     columns += ["jaccard_same_prompt_other_token", "q_value"]
     return Section(

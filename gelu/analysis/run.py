@@ -1,13 +1,23 @@
-"""All that is asked of a dataset, in one go. Samples in, tables and numbers out."""
+"""All that is asked of a dataset, in one go. Samples in, tables and numbers out.
+
+run = analyse_folder("dataset", "gpt2-demo")
+run.analysis.important, run.analysis.tokens.table        # tables
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from gelu.analysis.settings import AnalysisSettings
+from gelu.errors import UserError
+from gelu.model.source import ModelSource
+from gelu.progress import progress_bar
 from gelu.samples.arrays import Samples
+from gelu.samples.reading import FolderSamples, read_folder
 from gelu.statistics.clusters import Clusters, cluster_samples
 from gelu.statistics.importance import importance_table, layer_table
 from gelu.statistics.position_specific import PositionTests, position_specific_neurons
@@ -17,20 +27,6 @@ from gelu.statistics.tokens_across_prompts import AcrossPrompts, tokens_across_p
 from gelu.threads import one_thread
 
 STEPS = 6
-
-
-@dataclass(frozen=True)
-class Settings:
-    """seed: of every random step; fdr: the false-discovery rate of each family of tests;
-    min_token_count: samples that a tested token has at least; n_clusters: None to choose; min_phi,
-    top_per_token: which of the token-specific neurons the table keeps."""
-
-    seed: int
-    fdr: float
-    min_token_count: int
-    n_clusters: int | None
-    min_phi: float = 0.0
-    top_per_token: int | None = None
 
 
 @dataclass(frozen=True)
@@ -57,7 +53,44 @@ class Analysis:
     across: AcrossPrompts
 
 
-def analyse(samples: Samples, settings: Settings, done: Callable[[], object]) -> Analysis:
+@dataclass(frozen=True)
+class AnalysisRun:
+    """What was analysed, how, and what came of it."""
+
+    read: FolderSamples
+    settings: AnalysisSettings
+    analysis: Analysis
+
+
+def analyse_folder(
+    dataset_dir: str | Path, model_type: str | ModelSource, settings: AnalysisSettings | None = None
+) -> AnalysisRun:
+    """Analyse the folder that `generate_activation_dataset.py` wrote; nothing is written.
+
+    Raises `UserError` for a folder without samples, files that do not fit each other or the model,
+    and more clusters than samples.
+    """
+    return analyse_read(read_folder(dataset_dir, model_type), settings or AnalysisSettings())
+
+
+def analyse_read(read: FolderSamples, settings: AnalysisSettings) -> AnalysisRun:
+    """Analyse samples that have been read, with a progress bar."""
+    require_clusters(settings.n_clusters, len(read.samples))
+    with progress_bar("analysis", STEPS, "step") as bar:
+        analysis = analyse(read.samples, settings, lambda: bar.update(1))
+    return AnalysisRun(read, settings, analysis)
+
+
+def require_clusters(n_clusters: int | None, n_samples: int) -> None:
+    """Raise `UserError` for as many clusters as samples, or more."""
+    if n_clusters is not None and n_clusters >= n_samples:
+        raise UserError(
+            f"`clusters` {n_clusters}: there are {n_samples} samples, so at most "
+            f"{n_samples - 1} clusters"
+        )
+
+
+def analyse(samples: Samples, settings: AnalysisSettings, done: Callable[[], object]) -> Analysis:
     """Compute everything; `done` is called after each of the `STEPS` steps.
 
     What cannot be computed, and what rests on a part of the samples, ends up in `samples.skipped`

@@ -5,7 +5,7 @@
 The summary is that of `{m}_analysis_summary.json`, so another page can have the section too.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -87,3 +87,39 @@ def _passed(entry: Mapping[str, Any]) -> str:
     if "n_tests" not in entry:
         return f" ({entry['n_permutations']:,} permutations, p = {entry['p_value']:.3g}{limit})"
     return f" ({entry['n_tests']:,} tests, {entry['n_passed']:,} passed{limit})"
+
+
+def headline(summary: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the lines that say what was found; summary: of `{m}_analysis_summary.json`."""
+    counts = summary["counts"]
+    yield (
+        f"{counts['samples']:,} samples, {counts['completions']:,} completions, "
+        f"{counts['prompts']:,} prompts; {counts['neurons']:,} neurons: "
+        f"{counts['selective']:,} selective, {counts['always_on']:,} always on, "
+        f"{counts['dead']:,} dead"
+    )
+    for test in summary["tests"]:
+        result = (
+            f"{test['n_passed']:,} of {test['n_tests']:,} tests at a false-discovery rate of "
+            f"{test['fdr']:g}"
+            if "n_tests" in test
+            else f"p = {test['p_value']:.2g}"
+        )
+        yield f"{test['what']}: {result}{_limits(test)}"
+    for what, why in summary["skipped"].items():
+        yield f"not computed: {what}: {why}"
+    for ending, why in summary["not_drawn"].items():
+        yield f"not drawn: {ending}: {why}"
+
+
+def _limits(test: Mapping[str, Any]) -> str:
+    """Return what an empty result means, where it could not have been otherwise."""
+    if test.get("unattainable"):
+        return f"; nothing could pass: {test['unattainable']}"
+    if test.get("weaker_rows_left_out"):
+        return f"; the {test['rows_in_table']:,} strongest are listed"
+    if test.get("too_few"):
+        return f"; {test['too_few']}"
+    if test.get("n_passed") == 0 and test.get("fewest_together", 1) > 1:
+        return f"; none passes unless {test['fewest_together']:,} do"
+    return ""

@@ -4,7 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from gelu.analysis.run import Analysis, Settings
+from gelu.analysis.run import Analysis
+from gelu.analysis.settings import AnalysisSettings
 from gelu.samples.arrays import Samples
 
 TOP = 10
@@ -19,7 +20,7 @@ POSITION_TEST = (
 )
 
 
-def summarise(samples: Samples, settings: Settings, analysis: Analysis) -> dict[str, Any]:
+def summarise(samples: Samples, settings: AnalysisSettings, analysis: Analysis) -> dict[str, Any]:
     """Return the counts, findings, tests, and what was skipped or subsampled, and why."""
     return {
         "counts": _counts(samples, analysis),
@@ -71,7 +72,7 @@ def _completions(analysis: Analysis) -> dict[str, Any]:
     }
 
 
-def _tests(settings: Settings, analysis: Analysis) -> list[dict[str, Any]]:
+def _tests(settings: AnalysisSettings, analysis: Analysis) -> list[dict[str, Any]]:
     """Return one entry for each family of tests: what was tested how, how often, what passed."""
     tokens, positions, prompts = analysis.tokens, analysis.positions, analysis.prompts
     consistent, across = prompts.consistent, analysis.across

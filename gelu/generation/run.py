@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from gelu.errors import UserError, failure_text
 from gelu.places import existing_file
-from gelu.provenance import package_versions
+from gelu.provenance import describe_run
 
 if TYPE_CHECKING:
     import numpy as np
@@ -432,7 +432,7 @@ def _write_graph(
 
 
 def _describe_run(prepared: PreparedRun, options: GenerationOptions) -> dict[str, Any]:
-    """Return what made the folder; no path and no time, so that equal runs write equal bytes."""
+    """Return what made the folder."""
     arguments = asdict(options) | {"formats": list(options.formats)}
     if not options.csv_safe:  # where nothing is guarded, the files are what they always were
         del arguments["csv_safe"]
@@ -441,8 +441,7 @@ def _describe_run(prepared: PreparedRun, options: GenerationOptions) -> dict[str
         prepared.inputs.geometry,
         prepared.inputs.prompts,
     )
-    return {
-        "script": SCRIPT,
+    stated = {
         "arguments": {
             "input_csv": prepared.inputs.input_csv.name,
             "model_type": source.hub_id or source.name,
@@ -456,10 +455,10 @@ def _describe_run(prepared: PreparedRun, options: GenerationOptions) -> dict[str
             "n_neurons": geometry.n_neurons,
         },
         "input_csv_sha256": prepared.csv_hash,
-        "versions": package_versions(PACKAGES),
         "counts": {
             "prompts": len(prompts),
             "completions": sum(prompt.n_samples for prompt in prompts),
             "samples": prepared.inputs.n_samples,
         },
     }
+    return describe_run(SCRIPT, stated, PACKAGES)

@@ -5,8 +5,7 @@ study.layers, study.neurons, study.reliability       # tables
 study.predictor.probabilities(token_ids)             # of the text's last token
 """
 
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
@@ -44,8 +43,10 @@ from gelu.learning.prediction import (
     neuron_table,
     reliability_table,
 )
+from gelu.learning.settings import ActivationSettings
 from gelu.neurons import Geometry, layer_of
 from gelu.packed import PackedActivations
+from gelu.progress import Bars
 from gelu.samples.arrays import Samples
 from gelu.samples.splits import Parts, coverage_note, split_parts
 from gelu.samples.token_history import NO_TOKEN, UNKNOWN_TOKEN
@@ -59,40 +60,20 @@ COUNTED_BITS, COUNTED_TOKENS = "counted.bits", "counted.tokens"
 STRENGTHS, MIXTURE = "counted.strengths", "mixture.weights"
 COUNTS = (COUNTED_BITS, COUNTED_TOKENS, STRENGTHS, MIXTURE)
 MOST_TOKEN_ID = (1 << 31) - 2
-# Gives a function that counts progress: (description, total, unit).
-Bars = Callable[[str, int, str], AbstractContextManager[Callable[[int], object]]]
 
 
-@dataclass(frozen=True)
-class Settings:
-    """held_out: share of the prompts to test on; history: tokens the network reads; width: of its
-    hidden layer; token_width: of a token's vector."""
-
-    seed: int
-    held_out: float
-    history: int
-    width: int
-    token_width: int
-    epochs: int
-    batch_size: int = 256
-    learning_rate: float = 4e-3
-    weight_decay: float = 0.05
-    dropout: float = 0.1
-    patience: int = 3
-    least_steps: int = 600
-
-    def training(self) -> Training:
-        """Return how the network learns."""
-        return Training(
-            self.epochs,
-            self.batch_size,
-            self.learning_rate,
-            self.weight_decay,
-            self.dropout,
-            self.patience,
-            self.least_steps,
-            self.seed,
-        )
+def training_of(settings: ActivationSettings) -> Training:
+    """Return how the network learns."""
+    return Training(
+        settings.epochs,
+        settings.batch_size,
+        settings.learning_rate,
+        settings.weight_decay,
+        settings.dropout,
+        settings.patience,
+        settings.least_steps,
+        settings.seed,
+    )
 
 
 @dataclass(frozen=True)
@@ -227,7 +208,7 @@ def _load_counts(
 
 
 @dataclass(frozen=True)
-class Study:
+class ActivationStudy:
     """layers, neurons, reliability: tables of `gelu.learning.prediction`; losses: the network's on
     the validation prompts, by epoch, in bits."""
 
@@ -245,10 +226,10 @@ def study_activations(
     samples: Samples,
     groups: NDArray[np.int64],
     history: NDArray[np.int64],
-    settings: Settings,
+    settings: ActivationSettings,
     device: str,
     bars: Bars,
-) -> Study:
+) -> ActivationStudy:
     """Learn all predictors on the training prompts and measure them on the held-out ones.
 
     groups: (n,), of `gelu.samples.splits.prompt_groups`; history: (n, settings.history).
@@ -262,7 +243,7 @@ def study_activations(
     positions = samples.table["absolute_position"].to_numpy(np.int64)
     inputs = Inputs(codes.encode(history), positions)
     network = _network(samples, codes, positions, parts, settings).to(device)
-    training = settings.training()
+    training = training_of(settings)
     most = training.n_epochs(len(parts.learn)) * len(parts.learn)
     with bars("learning", most, "sample") as done:
         losses = train(network, inputs, activations, parts.learn, parts.validate, training, done)
@@ -277,7 +258,7 @@ def study_activations(
     predictor = Predictor(
         network.cpu(), codes, geometry, counted, strengths, mixtures.weights["learned"]
     )
-    return Study(
+    return ActivationStudy(
         parts,
         strengths,
         mixtures,
@@ -301,7 +282,7 @@ def _network(
     codes: TokenCodes,
     positions: NDArray[np.int64],
     parts: Parts,
-    settings: Settings,
+    settings: ActivationSettings,
 ) -> ActivationNetwork:
     activations = samples.activations
     rates = np.concatenate(
@@ -315,10 +296,12 @@ def _network(
         width=settings.width,
         n_neurons=activations.n_neurons,
     )
-    return new_network(sizes, rates, settings.training())
+    return new_network(sizes, rates, training_of(settings))
 
 
-def summarise_study(study: Study, samples: Samples, settings: Settings) -> dict[str, Any]:
+def summarise_activation_study(
+    study: ActivationStudy, samples: Samples, settings: ActivationSettings
+) -> dict[str, Any]:
     """Return the headline numbers as plain values."""
     layers = study.layers
     learned = layers[layers["predictor"] == "learned"]

@@ -5,7 +5,6 @@ study.scores, study.carriers, study.direct           # tables
 """
 
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -27,6 +26,7 @@ from gelu.learning.readout import (
     subset,
     surprises,
 )
+from gelu.learning.settings import NextTokenSettings
 from gelu.learning.tokens import (
     ORDERS,
     UNKNOWN_RANK,
@@ -39,6 +39,7 @@ from gelu.learning.tokens import (
 )
 from gelu.neurons import Geometry, dimension_of, layer_of
 from gelu.packed import PackedActivations
+from gelu.progress import Bars
 from gelu.samples.arrays import Samples
 from gelu.samples.splits import Parts, Scale, coverage_note, interval, split_parts, sums_by_group
 
@@ -47,27 +48,12 @@ MEASURES = ("cross_entropy_bits", "top1", "top5")
 SHOWN_K, LEAST_ACTIVE = 100, 20
 ALL_LINEAR = "all"
 
-Bars = Callable[[str, int, str], AbstractContextManager[Callable[[int], object]]]
 
-
-@dataclass(frozen=True)
-class Settings:
-    """held_out: share of the prompts; max_classes: tokens that a readout tells apart at most;
-    min_token_count: samples of a token whose neurons are listed."""
-
-    seed: int
-    held_out: float
-    epochs: int
-    max_classes: int
-    min_token_count: int
-    rank: int = 256
-    hidden: int = 256
-
-    def fitting(self, linear: bool) -> Fitting:
-        """Return how a readout learns."""
-        if linear:
-            return Fitting(self.seed, self.epochs, rank=self.rank)
-        return Fitting(self.seed, self.epochs, hidden=self.hidden)
+def fitting_of(settings: NextTokenSettings, linear: bool) -> Fitting:
+    """Return how a readout learns."""
+    if linear:
+        return Fitting(settings.seed, settings.epochs, rank=settings.rank)
+    return Fitting(settings.seed, settings.epochs, hidden=settings.hidden)
 
 
 @dataclass(frozen=True)
@@ -84,7 +70,7 @@ class Inside:
 
 
 @dataclass(frozen=True)
-class TokenStudy:
+class NextTokenStudy:
     """scores: a row for each predictor and set of neurons; carriers: the neurons that speak most
     for each token; direct: of `gelu.learning.direct_path.compare_weights`, None without the model;
     chosen: the neurons of each best k, by k; ceiling: what is known of the model itself."""
@@ -238,11 +224,11 @@ def study_next_token(
     samples: Samples,
     groups: NDArray[np.int64],
     history: NDArray[np.int64],
-    settings: Settings,
+    settings: NextTokenSettings,
     vocabulary: int,
     inside: Inside | None,
     bars: Bars,
-) -> TokenStudy:
+) -> NextTokenStudy:
     """Fit all readouts on the training prompts and test them on the held-out ones.
 
     groups: (n,), of `gelu.samples.splits.prompt_groups`; history: (n, 2 or more); vocabulary: how
@@ -272,7 +258,7 @@ def study_next_token(
     every = np.arange(samples.geometry.n_neurons)
     carriers, direct = _carriers(samples, whole, classes, came[learned], inside, every, settings)
     scores = pd.DataFrame(rows)
-    return TokenStudy(parts, scores, carriers, direct, chosen, strengths, len(classes), ceiling)
+    return NextTokenStudy(parts, scores, carriers, direct, chosen, strengths, len(classes), ceiling)
 
 
 def reading_plan(geometry: Geometry) -> list[tuple[str, NDArray[np.int64]]]:
@@ -287,13 +273,13 @@ def reading_plan(geometry: Geometry) -> list[tuple[str, NDArray[np.int64]]]:
 
 def _most_steps(
     plan: list[tuple[str, NDArray[np.int64]]],
-    settings: Settings,
+    settings: NextTokenSettings,
     geometry: Geometry,
     learned: NDArray[np.int64],
 ) -> int:
     """Return how many samples all readouts go through, each as often as it has epochs at most."""
     n_samples, n_best = len(learned), len(_ks(geometry))
-    linear, hidden = settings.fitting(linear=True), settings.fitting(linear=False)
+    linear, hidden = fitting_of(settings, linear=True), fitting_of(settings, linear=False)
     # Every readout from nothing; all neurons and the best k once more.
     epochs = (1 + len(plan) + n_best) * linear.n_epochs(n_samples) + hidden.n_epochs(n_samples)
     return n_samples * (epochs + (1 + n_best) * linear.n_epochs(n_samples, goes_on=True))
@@ -306,11 +292,11 @@ def _ks(geometry: Geometry) -> list[int]:
 def _readouts(
     task: _Task,
     plan: list[tuple[str, NDArray[np.int64]]],
-    settings: Settings,
+    settings: NextTokenSettings,
     geometry: Geometry,
 ) -> tuple[Readout, list[dict[str, Any]], dict[int, NDArray[np.int64]]]:
     """Return a linear readout of all neurons, a row for each readout, and the best neurons."""
-    linear, n_neurons = settings.fitting(linear=True), geometry.n_neurons
+    linear, n_neurons = fitting_of(settings, linear=True), geometry.n_neurons
 
     def row(predictor: str, neurons: str, fit: _Fit) -> dict[str, Any]:
         fitted = "penalised" if fit.penalised else "stochastic"
@@ -327,7 +313,7 @@ def _readouts(
         if fit.readout.full == whole.readout.full and (part is None or fit.loss < part.loss):
             part = fit
     whole = task.go_on(whole, linear, part)
-    hidden = task.fit(every, settings.fitting(linear=False))
+    hidden = task.fit(every, fitting_of(settings, linear=False))
     rows = [row("linear", ALL_LINEAR, whole), row("hidden_layer", ALL_LINEAR, hidden), *layers]
     chosen: dict[int, NDArray[np.int64]] = {}
     fit = whole
@@ -386,7 +372,7 @@ def _carriers(
     came: NDArray[np.int64],
     inside: Inside | None,
     neurons: NDArray[np.int64],
-    settings: Settings,
+    settings: NextTokenSettings,
 ) -> tuple[pd.DataFrame, pd.DataFrame | None]:
     """Return the table of neurons that carry a token, and the comparison with the direct path."""
     geometry = samples.geometry
@@ -421,8 +407,8 @@ def _texts(samples: Samples) -> Mapping[int, str]:
     return dict(zip(first["output_id"], first["output"], strict=True))
 
 
-def summarise_token_study(
-    study: TokenStudy, samples: Samples, settings: Settings
+def summarise_next_token_study(
+    study: NextTokenStudy, samples: Samples, settings: NextTokenSettings
 ) -> dict[str, Any]:
     """Return the headline numbers as plain values."""
     rows = study.scores.to_dict(orient="records")

@@ -5,9 +5,10 @@
 The document is that of `{m}_patterns.json`, so the page of another script can have the section too.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from gelu import artifacts
 from gelu.html import Html, as_text, element
 from gelu.neurons import neuron_name
 from gelu.page import NotDrawn, Picture, Prepared, bullets, code, picture_html, report_html
@@ -72,7 +73,7 @@ def how_to_read(document: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def headline(pattern: Mapping[str, Any]) -> str:
+def size_sentence(pattern: Mapping[str, Any]) -> str:
     """Return a pattern's size, layers and frequency in a sentence."""
     layers = [
         f"{count} in layer {name.split('_')[1]}"
@@ -102,7 +103,7 @@ def _pattern(pattern: Mapping[str, Any]) -> list[Html]:
     number = pattern["pattern"]
     return [
         element("h3", f"Pattern {number}", id=f"pattern-{number}"),
-        element("p", f"{headline(pattern)} Its steadiest neurons: {neurons}{more}"),
+        element("p", f"{size_sentence(pattern)} Its steadiest neurons: {neurons}{more}"),
         *bullets(_goes_with(pattern)),
         element("p", "Strongest contexts, with the number of its neurons active:"),
         element("ol", *map(_context, pattern["contexts"])),
@@ -174,3 +175,21 @@ def patterns_page(model: str, document: Mapping[str, Any], picture: Picture | No
 
 def _items(document: Mapping[str, Any], name: str) -> Sequence[tuple[str, str]]:
     return sorted(document["summary"][name].items())
+
+
+def headline(document: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the lines that say what was found; document: of `{m}_patterns.json`."""
+    summary = document["summary"]
+    counts, drawn = summary["counts"], summary["permuted_data"]["kept"]
+    yield (
+        f"{counts['samples']:,} samples, {counts['prompts']:,} prompts, {counts['neurons']:,} "
+        f"neurons: {counts['tested']:,} patterns tested, {counts['kept']:,} kept at a "
+        f"false-discovery rate of {summary['fdr']:g}"
+    )
+    if drawn:
+        yield f"kept in permuted data: {', '.join(map(str, drawn))}"
+    yield summary["intervals"]
+    for what, why in summary["skipped"].items():
+        yield f"not computed: {what}: {why}"
+    if not document["patterns"]:
+        yield f"not drawn: {artifacts.PATTERNS_PICTURE}: {NO_PATTERN}"

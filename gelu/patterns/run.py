@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from gelu.errors import UserError
+from gelu.model.source import ModelSource
 from gelu.neurons import dimension_of, layer_of
 from gelu.patterns.factors import LEAST_ACTIVE, MOST_ACTIVE
 from gelu.patterns.meaning import (
@@ -27,7 +29,9 @@ from gelu.patterns.testing import (
     Tested,
     study_patterns,
 )
+from gelu.progress import progress_bar
 from gelu.samples.arrays import Samples
+from gelu.samples.reading import FolderSamples, read_folder
 from gelu.samples.splits import coverage_note
 
 HALVES = ("first half", "second half", "both halves")
@@ -59,6 +63,34 @@ class PatternAnalysis:
     patterns: pd.DataFrame
     neurons: pd.DataFrame
     document: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class PatternsRun:
+    """What was searched, how, and what came of it."""
+
+    read: FolderSamples
+    settings: PatternSettings
+    analysis: PatternAnalysis
+
+
+def patterns_of_folder(
+    dataset_dir: str | Path, model_type: str | ModelSource, settings: PatternSettings
+) -> PatternsRun:
+    """Find the patterns of the folder that `generate_activation_dataset.py` wrote.
+
+    Nothing is written. Raises `UserError` for a folder without samples, files that do not fit each
+    other or the model, and too few prompts.
+    """
+    return patterns_of(read_folder(dataset_dir, model_type), settings)
+
+
+def patterns_of(read: FolderSamples, settings: PatternSettings) -> PatternsRun:
+    """Find the patterns of samples that have been read, with a progress bar."""
+    require_prompts(read.groups)
+    with progress_bar("patterns", n_steps(settings), "search") as bar:
+        analysis = extract(read.samples, read.groups, settings, lambda: bar.update(1))
+    return PatternsRun(read, settings, analysis)
 
 
 def n_steps(settings: PatternSettings) -> int:

@@ -42,9 +42,9 @@ from gelu.samples.splits import prompt_groups
 
 @dataclass(frozen=True)
 class FolderSamples:
-    """samples: in the order of their completions; groups: (n,), their prompts as in
-    `gelu.samples.splits.prompt_groups`; stated: by the folder's other files; inputs: names and
-    hashes of the files read, for a summary."""
+    """source: the model that they are of; samples: in the order of their completions; groups:
+    (n,), their prompts as in `gelu.samples.splits.prompt_groups`; stated: by the folder's other
+    files; inputs: names and hashes of the files read, for a summary."""
 
     source: ModelSource
     samples: Samples
@@ -54,7 +54,7 @@ class FolderSamples:
 
 
 def read_folder(
-    dataset_dir: str, model_type: str | ModelSource, needed_columns: Sequence[str] = ()
+    dataset_dir: str | Path, model_type: str | ModelSource, needed_columns: Sequence[str] = ()
 ) -> FolderSamples:
     """Return the samples of the folder that `generate_activation_dataset.py` wrote.
 
@@ -63,6 +63,19 @@ def read_folder(
     """
     folder, source = existing_directory(dataset_dir, "dataset_dir"), find_model(model_type)
     table_path, activation_path = dataset_files(folder, source.name)
+    return read_samples(table_path, activation_path, source, needed_columns)
+
+
+def read_samples(
+    table_path: Path,
+    activation_path: Path,
+    source: ModelSource,
+    needed_columns: Sequence[str] = (),
+) -> FolderSamples:
+    """Return the samples that a dataset CSV and an activations file of one run share, arranged.
+
+    Raises `UserError` as `read_run_samples` does.
+    """
     run = read_run_samples(table_path, activation_path, source, needed_columns)
     samples = arrange(run.matched.table, run.matched.activations, run.geometry)
     samples.skipped.update(run.matched.left_out)

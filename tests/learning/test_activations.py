@@ -11,20 +11,20 @@ import torch
 from torch.nn import functional
 
 from gelu.learning.activation_study import (
-    Settings,
-    Study,
+    ActivationStudy,
     load_predictor,
     study_activations,
     verdict,
 )
 from gelu.learning.network import log_loss_gradient
+from gelu.learning.settings import ActivationSettings
 from gelu.samples.arrays import Samples
 from gelu.samples.token_history import token_history
 from tests.helpers import CountedBars
 from tests.planted import LENGTH, N_TOKENS, binary_entropy, planted_samples, planted_tokens
 
 PROMPTS = 160
-SETTINGS = Settings(
+SETTINGS = ActivationSettings(
     seed=1, held_out=0.25, history=3, width=32, token_width=16, epochs=15, batch_size=64
 )
 EACH = 4  # neurons of each cause
@@ -70,14 +70,14 @@ def test_the_bars_end_at_their_totals(n_prompts: int, epochs: int) -> None:
     assert all(done == total > 0 for _, total, done in bars.bars)
 
 
-def _study(samples: Samples) -> Study:
+def _study(samples: Samples) -> ActivationStudy:
     history = token_history(samples, None, SETTINGS.history)
     groups = samples.completions.prompts_of_samples()
     return study_activations(samples, groups, history, SETTINGS, "cpu", no_bars)
 
 
 @pytest.fixture(scope="module")
-def planted() -> tuple[Study, np.ndarray, Samples]:
+def planted() -> tuple[ActivationStudy, np.ndarray, Samples]:
     """Return the study of neurons with known causes, and the entropy of each neuron."""
     tokens = planted_tokens(PROMPTS, seed=0)
     p = _probabilities(tokens)
@@ -87,7 +87,7 @@ def planted() -> tuple[Study, np.ndarray, Samples]:
 
 
 def test_the_learned_predictor_reaches_the_entropy(
-    planted: tuple[Study, np.ndarray, Samples],
+    planted: tuple[ActivationStudy, np.ndarray, Samples],
 ) -> None:
     study, entropy, _ = planted
     loss = study.neurons["log_loss_bits_learned"].to_numpy().reshape(4, EACH).mean(axis=1)
@@ -96,7 +96,7 @@ def test_the_learned_predictor_reaches_the_entropy(
 
 
 def test_counting_the_last_token_reaches_it_where_the_last_token_decides(
-    planted: tuple[Study, np.ndarray, Samples],
+    planted: tuple[ActivationStudy, np.ndarray, Samples],
 ) -> None:
     study, entropy, _ = planted
     assert study.neurons["log_loss_bits_token"][:EACH].mean() == pytest.approx(
@@ -107,7 +107,9 @@ def test_counting_the_last_token_reaches_it_where_the_last_token_decides(
     assert (second["log_loss_bits_two_tokens"] < second["log_loss_bits_token"]).all()
 
 
-def test_what_decides_a_neuron_is_found(planted: tuple[Study, np.ndarray, Samples]) -> None:
+def test_what_decides_a_neuron_is_found(
+    planted: tuple[ActivationStudy, np.ndarray, Samples],
+) -> None:
     study, _, _ = planted
     kinds = study.neurons["decided_by"].to_numpy().reshape(4, EACH)
     assert (kinds[0] == "token").all()
@@ -117,7 +119,7 @@ def test_what_decides_a_neuron_is_found(planted: tuple[Study, np.ndarray, Sample
 
 
 def test_the_report_says_where_no_baseline_is_beaten(
-    planted: tuple[Study, np.ndarray, Samples],
+    planted: tuple[ActivationStudy, np.ndarray, Samples],
 ) -> None:
     study, _, _ = planted
     # Layer 2 hangs on the position, which no baseline sees; in layer 3 there is nothing to learn.
@@ -143,7 +145,7 @@ def test_the_verdict_names_layers_of_each_kind() -> None:
 
 
 def test_shuffled_activity_leaves_the_base_rate(
-    planted: tuple[Study, np.ndarray, Samples],
+    planted: tuple[ActivationStudy, np.ndarray, Samples],
 ) -> None:
     samples = planted[2]
     order = np.random.default_rng(3).permutation(len(samples))
@@ -156,7 +158,9 @@ def test_shuffled_activity_leaves_the_base_rate(
     assert set(study.neurons["decided_by"]) == {"unpredicted"}
 
 
-def test_a_saved_predictor_predicts_the_same(planted: tuple[Study, np.ndarray, Samples]) -> None:
+def test_a_saved_predictor_predicts_the_same(
+    planted: tuple[ActivationStudy, np.ndarray, Samples],
+) -> None:
     predictor = planted[0].predictor
     loaded = load_predictor(predictor.description(), predictor.tensors())
     for token_ids in ([3], [1, 2, 3, 4, 5], [1, 999]):

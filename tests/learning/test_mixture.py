@@ -10,15 +10,15 @@ from gelu.learning.activation_study import (
     COUNTED_TOKENS,
     MIXTURE,
     STRENGTHS,
+    ActivationStudy,
     Counted,
-    Settings,
-    Study,
     load_predictor,
     study_activations,
 )
 from gelu.learning.backoff import Contexts, backed_off
 from gelu.learning.mixture import fit_weights
 from gelu.learning.prediction import Strengths, mixture_rows
+from gelu.learning.settings import ActivationSettings
 from gelu.packed import PackedActivations
 from gelu.samples.arrays import Samples
 from gelu.samples.token_history import token_history
@@ -26,7 +26,7 @@ from tests.learning.test_activations import no_bars
 from tests.planted import LENGTH, planted_samples
 
 N_KINDS, PROMPTS, NEURONS = 40, 24, 24
-SETTINGS = Settings(
+SETTINGS = ActivationSettings(
     seed=3, held_out=0.25, history=3, width=32, token_width=16, epochs=4, least_steps=60
 )
 
@@ -40,7 +40,7 @@ def _few_prompts(seed: int) -> Samples:
     return planted_samples(tokens, active, n_layer=2)
 
 
-def _study(samples: Samples) -> Study:
+def _study(samples: Samples) -> ActivationStudy:
     first = samples.table.drop_duplicates("input_text").set_index("input_text")["context_token_id"]
     history = token_history(samples, lambda text: [int(first[text])], SETTINGS.history)
     groups = samples.completions.prompts_of_samples()
@@ -48,7 +48,7 @@ def _study(samples: Samples) -> Study:
 
 
 @pytest.fixture(scope="module")
-def few() -> tuple[Samples, Study]:
+def few() -> tuple[Samples, ActivationStudy]:
     """Return few samples where counting is best, and their study."""
     samples = _few_prompts(0)
     return samples, _study(samples)
@@ -100,7 +100,7 @@ def test_rates_for_a_text_are_those_of_the_counts() -> None:
             assert (getattr(found, name) == getattr(expected, name)).all(), (name, asked)
 
 
-def test_a_saved_predictor_says_what_was_tested(few: tuple[Samples, Study]) -> None:
+def test_a_saved_predictor_says_what_was_tested(few: tuple[Samples, ActivationStudy]) -> None:
     samples, study = few
     loaded = load_predictor(study.predictor.description(), study.predictor.tensors())
     tokens = samples.table["context_token_id"].to_numpy()
@@ -129,7 +129,7 @@ def test_a_saved_predictor_says_what_was_tested(few: tuple[Samples, Study]) -> N
     ],
 )
 def test_damaged_counts_are_refused(
-    few: tuple[Samples, Study], name: str, change: torch.Tensor
+    few: tuple[Samples, ActivationStudy], name: str, change: torch.Tensor
 ) -> None:
     predictor = few[1].predictor
     with pytest.raises(ValueError, match=name):
@@ -144,7 +144,7 @@ def test_of_many_rows_an_even_choice_is_mixed() -> None:
     assert np.ptp(np.diff(rows)) <= 1
 
 
-def test_a_study_is_the_same_each_time(few: tuple[Samples, Study]) -> None:
+def test_a_study_is_the_same_each_time(few: tuple[Samples, ActivationStudy]) -> None:
     again = _study(few[0])
     for name, tensor in few[1].predictor.tensors().items():
         assert torch.equal(tensor, again.predictor.tensors()[name]), name

@@ -33,9 +33,9 @@ from gelu.learning.readout import (
     penalised_cost,
     subset,
 )
+from gelu.learning.settings import NextTokenSettings
 from gelu.learning.token_study import (
-    Settings,
-    TokenStudy,
+    NextTokenStudy,
     clearly_positive,
     study_next_token,
 )
@@ -50,7 +50,7 @@ from tests.helpers import CountedBars
 from tests.planted import N_TOKENS, next_token_entropy, planted_samples, planted_tokens
 
 PROMPTS, NOISE = 240, 16
-SETTINGS = Settings(
+SETTINGS = NextTokenSettings(
     seed=1, held_out=0.25, epochs=15, max_classes=100, min_token_count=10, rank=32, hidden=16
 )
 
@@ -79,7 +79,7 @@ def test_the_bar_ends_at_its_total(n_prompts: int, epochs: int, rank: int) -> No
     assert done == total > 0
 
 
-def _study(samples: Samples, settings: Settings = SETTINGS) -> TokenStudy:
+def _study(samples: Samples, settings: NextTokenSettings = SETTINGS) -> NextTokenStudy:
     history = token_history(samples, None, 2)
     groups = samples.completions.prompts_of_samples()
     return study_next_token(samples, groups, history, settings, N_TOKENS, None, no_bars)
@@ -98,17 +98,17 @@ def _samples(shuffled: bool = False) -> Samples:
 
 
 @pytest.fixture(scope="module")
-def planted() -> TokenStudy:
+def planted() -> NextTokenStudy:
     """Return the study of neurons that each fire on one context token."""
     return _study(_samples())
 
 
-def _bits(study: TokenStudy) -> dict[tuple[str, str], float]:
+def _bits(study: NextTokenStudy) -> dict[tuple[str, str], float]:
     keys = zip(study.scores["predictor"], study.scores["neurons"], strict=True)
     return dict(zip(keys, study.scores["cross_entropy_bits"], strict=True))
 
 
-def test_the_readout_reaches_the_entropy(planted: TokenStudy) -> None:
+def test_the_readout_reaches_the_entropy(planted: NextTokenStudy) -> None:
     bits = _bits(planted)
     for key in (("linear", "all"), ("linear", "layer 1"), ("bigram", "none")):
         assert bits[key] == pytest.approx(next_token_entropy(), abs=0.12), key
@@ -116,12 +116,12 @@ def test_the_readout_reaches_the_entropy(planted: TokenStudy) -> None:
     assert bits["unigram", "none"] == pytest.approx(3, abs=0.02)
 
 
-def test_the_best_neurons_are_those_that_decide(planted: TokenStudy) -> None:
+def test_the_best_neurons_are_those_that_decide(planted: NextTokenStudy) -> None:
     deciding = set(range(2 * NOISE - N_TOKENS, 2 * NOISE))
     assert deciding <= set(planted.chosen[10].tolist())
 
 
-def test_the_neuron_that_speaks_for_a_token_is_found(planted: TokenStudy) -> None:
+def test_the_neuron_that_speaks_for_a_token_is_found(planted: NextTokenStudy) -> None:
     best = planted.carriers.drop_duplicates("token_id")
     # Token t follows token t - 1, whose neuron is the one for t.
     first = 2 * NOISE - N_TOKENS
@@ -129,7 +129,7 @@ def test_the_neuron_that_speaks_for_a_token_is_found(planted: TokenStudy) -> Non
     assert dict(zip(best["token_id"], best["neuron_id"], strict=True)) == expected
 
 
-def test_weights_of_few_dimensions_find_the_same(planted: TokenStudy) -> None:
+def test_weights_of_few_dimensions_find_the_same(planted: NextTokenStudy) -> None:
     # Eight tokens' log-odds have seven dimensions; the 32 neurons have gains of their own.
     study = _study(_samples(), replace(SETTINGS, rank=7))
     bits, full = _bits(study), _bits(planted)
@@ -151,7 +151,7 @@ def test_one_layer_and_rare_tokens_leave_out_what_they_cannot_tell() -> None:
 
 
 def test_without_the_model_its_accuracy_is_unknown_and_its_surprise_is_not(
-    planted: TokenStudy,
+    planted: NextTokenStudy,
 ) -> None:
     row = planted.scores[planted.scores["predictor"] == "model"].iloc[0]
     assert row["cross_entropy_bits"] == pytest.approx(1 / np.log(2))

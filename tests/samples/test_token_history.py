@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-import predict_next_token
 from gelu.errors import UserError
+from gelu.learning import next_token_run
 from gelu.learning.network import UNSEEN, TokenCodes
 from gelu.learning.tokens import UNKNOWN_RANK
 from gelu.model.loading import load_model
@@ -75,7 +75,7 @@ def a_gap(table: pd.DataFrame) -> Any:
 def ranks(read: FolderSamples) -> dict[int, int]:
     model = load_model(find_model(MODEL), "cpu")
     rows = np.arange(len(read.samples))
-    found = predict_next_token.ranks_of(model, read, encoder(read), rows)
+    found = next_token_run.ranks_of(model, read, encoder(read), rows)
     return dict(zip(read.samples.table["sample_id"].tolist(), found.tolist(), strict=True))
 
 
@@ -240,4 +240,4 @@ def test_the_loaded_models_own_vocabulary_counts(
     table.loc[5, column] = 1 << 20
     changed = replace(read, samples=replace(read.samples, table=table))
     with pytest.raises(UserError, match=f"sample 5 has {column} 1048576; the model has 0 to"):
-        predict_next_token.look_inside(changed, encoder(read), "cpu")
+        next_token_run.look_inside(changed, encoder(read), "cpu")

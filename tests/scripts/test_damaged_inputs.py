@@ -11,12 +11,11 @@ from typing import Any, NoReturn
 
 import pytest
 
-import analyze_activations
 import compare_temperatures
-import predict_activations
 import visualize_gelu_graph
 import visualize_sample_activations
-from gelu.learning import token_study
+from gelu.analysis import run as analysis_run
+from gelu.learning import activations_run, token_study
 from gelu.patterns import run as pattern_analysis
 from tests.damaged_files import damaged
 from tests.helpers import run_here, save_gpt2, write_prompts
@@ -86,10 +85,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         for script in ("generate_activation_dataset.py", "compare_temperatures.py"):
             code, _, told = run_here(script, *READS[script][0].split())
             assert code == 0, told
-        patch.setattr(analyze_activations, "_analyse", _enough)
+        patch.setattr(analysis_run, "analyse", _enough)
         patch.setattr(visualize_sample_activations, "_draw", _enough)
         patch.setattr(visualize_gelu_graph, "_write", _enough)
-        patch.setattr(predict_activations, "learn", _enough)
+        patch.setattr(activations_run, "learn", _enough)
         patch.setattr(pattern_analysis, "extract", _enough)
         patch.setattr(token_study, "study_next_token", _enough)
         yield here

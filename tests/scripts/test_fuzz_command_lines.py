@@ -6,13 +6,13 @@ that a command line can be wrong about.
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, NoReturn
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import analyze_activations
 import compare_temperatures
 import visualize_gelu_graph
 import visualize_sample_activations
@@ -73,11 +73,14 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         patch.setattr("gelu.generation.run.make_dataset", lambda *_: Outcome("left out"))
         patch.setattr(compare_temperatures, "_one_temperature", lambda *_: None)
         patch.setattr(compare_temperatures, "_write_study", lambda *_: [])
-        patch.setattr(analyze_activations, "_analyse", lambda *_: (None, None))
-        patch.setattr(analyze_activations, "_write", lambda *_: None)
+        patch.setattr("gelu.analysis.run.analyse", _enough)
         patch.setattr(visualize_sample_activations, "_draw", lambda *_: None)
         patch.setattr(visualize_gelu_graph, "_write", lambda *_: None)
         yield here
+
+
+def _enough(*_: Any) -> NoReturn:
+    raise SystemExit(0)
 
 
 def one_change(words: list[str]) -> st.SearchStrategy[list[str]]:

@@ -7,16 +7,16 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 import torch
 from tokenizers import AddedToken, Tokenizer, normalizers
 
-import predict_activations
 from gelu import cli
 from gelu.errors import UserError
 from gelu.generation.sampling import draw_tokens
+from gelu.learning import activations_run
 from gelu.limits import LARGEST_WHOLE
 from gelu.model.tokenizer import QUICK_TEXT, encode_text
 from gelu.neurons import Geometry
@@ -106,10 +106,14 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def enough(*_: Any) -> NoReturn:
+    raise SystemExit(0)
+
+
 def test_a_history_longer_than_the_model_reads_is_refused(
     work: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(predict_activations, "learn", lambda *_: None)
+    monkeypatch.setattr(activations_run, "learn", enough)
     given = ["--model_type", work / "m", "--dataset_dir", work / "data", "--output_dir", tmp_path]
     line = refusal("predict_activations.py", *given, "--history", 65)
     assert line == "error: --history 65: the model has read 64 tokens at most\n"

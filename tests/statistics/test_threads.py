@@ -7,6 +7,7 @@ import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from gelu.analysis import run as analysis
+from gelu.analysis.settings import AnalysisSettings
 from gelu.statistics.clusters import cluster_samples
 from tests.statistics_helpers import samples_of
 
@@ -38,5 +39,5 @@ def test_steps_that_round_sums_have_one_thread(step: str, monkeypatch: pytest.Mo
     active = np.random.default_rng(0).random((40, 30)) < 0.3
     samples = samples_of([10] * 4, [0, 0, 1, 1], [0] * 40, active)
     with threadpool_limits(2), pytest.raises(StopIteration):
-        analysis.analyse(samples, analysis.Settings(0, 0.05, 3, 2), lambda: None)
+        analysis.analyse(samples, AnalysisSettings(0, 0.05, 3, 2, 0.0, None), lambda: None)
     assert seen == [{1}]

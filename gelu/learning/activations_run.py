@@ -1,0 +1,332 @@
+"""Which neurons fire, predicted from tokens alone: from a dataset's folder to tables and files.
+
+    run = predict_activations("dataset", "gpt2-demo", ActivationSettings(epochs=2))
+    run.study.layers, run.study.neurons                 # tables
+    predict_neurons(run.study.predictor, "gpt2-demo", "I think love is")
+
+Torch is imported after what can be refused has been.
+"""
+
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from gelu import artifacts
+from gelu.artifacts import Artifacts
+from gelu.errors import UserError
+from gelu.learning.settings import ActivationSettings
+from gelu.model.config import read_geometry
+from gelu.model.source import ModelSource, find_model
+from gelu.model.tokenizer import encode_text, load_tokenizer
+from gelu.neurons import dimension_of, layer_of
+from gelu.progress import bars
+from gelu.provenance import describe_run
+from gelu.samples.arrays import Samples
+from gelu.samples.reading import FolderSamples, check_weights, read_folder
+from gelu.samples.splits import split_parts
+from gelu.samples.token_history import NEEDED_COLUMNS, prompt_encoder, token_history
+
+if TYPE_CHECKING:
+    from gelu.learning.activation_study import ActivationStudy, Predictor
+
+SCRIPT = "predict_activations.py"
+PACKAGES = ("matplotlib", "numpy", "pandas", "scipy", "torch")
+
+
+@dataclass(frozen=True)
+class ActivationInputs:
+    """A dataset to learn from; history: (n, tokens), of `gelu.samples.token_history`."""
+
+    read: FolderSamples
+    history: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class ActivationRun:
+    """What was learned from, how, and what came of it."""
+
+    read: FolderSamples
+    settings: ActivationSettings
+    study: "ActivationStudy"
+
+
+@dataclass(frozen=True)
+class WrittenPrediction:
+    """paths: of the files written; lines: what was found, as text; notes: what is not known."""
+
+    paths: list[Path]
+    lines: list[str]
+    notes: list[str]
+
+
+def predict_activations(
+    dataset_dir: str | Path,
+    model_type: str | ModelSource,
+    settings: ActivationSettings | None = None,
+    device: str = "auto",
+) -> ActivationRun:
+    """Learn on the training prompts of a dataset's folder, test on the others; nothing is written.
+
+    device: cpu, cuda, mps or auto. Raises `UserError` for a folder without samples, files that do
+    not fit each other or the model, a `history` longer than the model's, and too few prompts.
+    """
+    settings = settings or ActivationSettings()
+    return learn(read_inputs(dataset_dir, model_type, settings), settings, device)
+
+
+def read_inputs(
+    dataset_dir: str | Path, model_type: str | ModelSource, settings: ActivationSettings
+) -> ActivationInputs:
+    """Return the dataset and the tokens before each sample; errors as `predict_activations`."""
+    read = read_folder(dataset_dir, model_type, NEEDED_COLUMNS)
+    _require_history(settings.history, read.samples)
+    # Too few prompts are refused before anything slow is imported.
+    split_parts(read.groups, settings.held_out, settings.seed)
+    encode_prompt = prompt_encoder(read.source, read.samples.skipped)
+    return ActivationInputs(read, token_history(read.samples, encode_prompt, settings.history))
+
+
+def _require_history(history: int, samples: "Samples") -> None:
+    """Raise `UserError` for a history longer than anything that the model can have read."""
+    n_positions = samples.geometry.n_positions or int(samples.table["absolute_position"].max()) + 1
+    if history > max(ActivationSettings.history, n_positions):
+        raise UserError(f"`history` {history}: the model has read {n_positions:,} tokens at most")
+
+
+def learn(inputs: ActivationInputs, settings: ActivationSettings, device: str) -> ActivationRun:
+    """Learn and test, with progress bars."""
+    # Before torch starts: matrix products on a GPU are not repeatable without.
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    import torch
+
+    from gelu.learning.activation_study import study_activations
+    from gelu.model.allocator import keep_freed_memory
+    from gelu.model.loading import pick_device
+
+    keep_freed_memory()
+    torch.use_deterministic_algorithms(True)
+    read = inputs.read
+    study = study_activations(
+        read.samples, read.groups, inputs.history, settings, pick_device(device), bars
+    )
+    return ActivationRun(read, settings, study)
+
+
+# Writing
+
+
+def write_activation_prediction(run: ActivationRun, output_dir: str | Path) -> WrittenPrediction:
+    """Write the tables, the picture, the document and the predictor of a run."""
+    return _write(_output(output_dir, run.read.source, artifacts.ACTIVATION_PREDICTION_FILES), run)
+
+
+def _output(
+    output_dir: str | Path,
+    source: ModelSource,
+    endings: Iterable[str],
+    inputs: Iterable[Path] = (),
+) -> Artifacts:
+    read = [*inputs, *source.files()]
+    return artifacts.output_files(output_dir, "output_dir", source.name, endings, read)
+
+
+def _write(files: Artifacts, run: ActivationRun) -> WrittenPrediction:
+    from gelu.learning.activation_study import summarise_activation_study
+    from gelu.plots.figures import png_bytes
+    from gelu.plots.predictions import activation_prediction_figure
+
+    study = run.study
+    tables = {
+        artifacts.ACTIVATION_PREDICTION_LAYERS: study.layers,
+        artifacts.ACTIVATION_PREDICTION_NEURONS: study.neurons,
+        artifacts.ACTIVATION_PREDICTION_RELIABILITY: study.reliability,
+    }
+    paths = [artifacts.write_table(files.path(name), table) for name, table in tables.items()]
+    figure = activation_prediction_figure(
+        files.model, study.layers, study.neurons, study.reliability
+    )
+    picture, png = files.path(artifacts.ACTIVATION_PREDICTION_PICTURE), png_bytes(figure)
+    paths.append(artifacts.write_picture(picture, png))
+    summary = {
+        **describe_run(SCRIPT, {"model_type": files.model, "inputs": run.read.inputs}, PACKAGES),
+        **summarise_activation_study(study, run.read.samples, run.settings),
+        "picture_sha256": artifacts.picture_hash(png),
+    }
+    paths.append(artifacts.write_document(files.path(artifacts.ACTIVATION_PREDICTION), summary))
+    paths += _write_predictor(files, study.predictor)
+    return WrittenPrediction(paths, list(_headline(study.layers, summary)), [])
+
+
+def _write_predictor(files: Artifacts, predictor: "Predictor") -> list[Path]:
+    """Write the predictor: weights as safetensors, the rest as JSON."""
+    weights = files.path(artifacts.ACTIVATION_PREDICTOR_WEIGHTS)
+    description = files.path(artifacts.ACTIVATION_PREDICTOR)
+    return [
+        artifacts.write_tensors(weights, predictor.tensors()),
+        artifacts.write_document(
+            description, {"format": artifacts.PREDICTOR_FORMAT, **predictor.description()}
+        ),
+    ]
+
+
+def _headline(layers: pd.DataFrame, summary: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the log-loss of each predictor by layer, and the verdict."""
+    wide = layers.pivot(index="predictor", columns="layer", values="log_loss_bits")
+    names = list(dict.fromkeys(layers["layer"]))
+    yield "log-loss on held-out prompts, bits per neuron and token, by layer:"
+    yield f"  {'':22s}" + "".join(f"{name!s:>9}" for name in names)
+    for predictor in dict.fromkeys(layers["predictor"]):
+        row = "".join(f"{wide.loc[predictor, name]:9.4f}" for name in names)
+        yield f"  {predictor:22s}{row}"
+    yield summary["verdict"]
+    yield summary["intervals"]
+    kinds = ", ".join(f"{kind} {count:,}" for kind, count in summary["decided_by"].items())
+    yield f"neurons by what decides them: {kinds}"
+
+
+# Predicting
+
+
+def saved_predictor(output_dir: str | Path, model_type: str | ModelSource) -> "Predictor":
+    """Return the predictor that a run saved in a folder; `UserError` where there is none."""
+    files = Artifacts(Path(output_dir), find_model(model_type).name)
+    path = files.path(artifacts.ACTIVATION_PREDICTOR)
+    description = artifacts.read_predictor(path)
+    if description is None:
+        raise UserError(f"{path}: no such file; learn with `dataset_dir` first")
+    from gelu.learning.activation_study import load_predictor
+
+    tensors = artifacts.read_tensors(files.path(artifacts.ACTIVATION_PREDICTOR_WEIGHTS))
+    try:
+        return load_predictor(description, tensors)
+    except ValueError as error:
+        raise UserError(
+            f"{path}: it and its weights do not fit each other ({error}); learn anew with "
+            "`dataset_dir`"
+        ) from None
+
+
+def predict_neurons(
+    predictor: "Predictor", model_type: str | ModelSource, text: str
+) -> pd.DataFrame:
+    """Return the neurons predicted at a text's last token, beside the true ones: a row for each
+    that is predicted or active, by id.
+
+    `predicted` is 1 for a probability of one half or more; `active` is missing where the model is
+    not at hand. Raises `UserError` for an empty text, one too long, and another model's predictor.
+    """
+    return _predict(predictor, find_model(model_type), encode(find_model(model_type), text))[0]
+
+
+def encode(source: ModelSource, text: str) -> tuple[int, ...]:
+    """Return the text's token ids; `UserError` for an empty text, or one too long."""
+    return encode_text(load_tokenizer(source), text, read_geometry(source), "`predict`")
+
+
+def _predict(
+    predictor: "Predictor", source: ModelSource, token_ids: Sequence[int]
+) -> tuple[pd.DataFrame, str | None]:
+    """Return the table of `predict_neurons`, and why the true neurons are not known."""
+    probabilities = predictor.probabilities(token_ids)
+    active, reason = _true_neurons(source, token_ids, len(probabilities))
+    return _predicted_table(probabilities, active, predictor.geometry.d_mlp), reason
+
+
+def _true_neurons(
+    source: ModelSource, token_ids: Sequence[int], n_neurons: int
+) -> tuple[NDArray[np.bool_] | None, str | None]:
+    """Return which neurons are active at the last token, or why that is not known."""
+    from gelu.model.loading import load_model
+    from gelu.model.recording import after_last_token
+
+    try:
+        model = load_model(source, "cpu")
+    except UserError as error:
+        return None, f"no true neurons to compare with: {error}"
+    if model.architecture.geometry.n_neurons != n_neurons:
+        raise UserError(
+            f"`model_type` {source.name}: has {model.architecture.geometry.n_neurons} neurons, the "
+            f"saved predictor {n_neurons}; learn anew with `dataset_dir`"
+        )
+    active: NDArray[np.bool_] = after_last_token(model, token_ids)[0].numpy()
+    return active, None
+
+
+def _predicted_table(
+    probabilities: NDArray[np.float32], active: NDArray[np.bool_] | None, d_mlp: int
+) -> pd.DataFrame:
+    """Return the table of `predict_neurons`; both arrays: (n_neurons,)."""
+    predicted = probabilities >= 0.5
+    ids = np.flatnonzero(predicted if active is None else predicted | active)
+    truth = pd.Series(pd.NA if active is None else active[ids].astype(int), range(len(ids)))
+    return pd.DataFrame(
+        {
+            "neuron_id": ids,
+            "layer": layer_of(ids, d_mlp),
+            "dimension": dimension_of(ids, d_mlp),
+            "probability": probabilities[ids].astype(float).round(6),
+            "predicted": predicted[ids].astype(int),
+            "active": truth.astype("Int64"),
+        }
+    )
+
+
+def _prediction_lines(table: pd.DataFrame) -> Iterator[str]:
+    """Yield how many neurons of each layer were predicted, and how many of these were right."""
+    for layer, rows in table.groupby("layer"):
+        line = f"layer {layer}: {rows['predicted'].sum():,} neurons predicted active"
+        if rows["active"].notna().all():
+            right = int((rows["predicted"] * rows["active"]).sum())
+            line += f", {rows['active'].sum():,} are, {right:,} of them predicted"
+        yield line
+
+
+# The script's one call
+
+
+def learn_and_predict(
+    output_dir: str | Path,
+    model_type: str | ModelSource,
+    settings: ActivationSettings,
+    dataset_dir: str | Path | None = None,
+    predict: str | None = None,
+    device: str = "auto",
+) -> WrittenPrediction:
+    """Learn where there is a dataset, predict where there is a text, and write every file.
+
+    Without a dataset the predictor saved in `output_dir` predicts. Raises `UserError` for what
+    cannot be read, learned from or written to, before the work, and where neither is given.
+    """
+    if dataset_dir is None and predict is None:
+        raise UserError("give `dataset_dir` to learn from, or `predict` with a text, or both")
+    source = find_model(model_type)
+    token_ids = None if predict is None else encode(source, predict)
+    predicted = [] if token_ids is None else [artifacts.PREDICTED_NEURONS]
+    if dataset_dir is None:
+        predictor = saved_predictor(output_dir, model_type)
+        saved = Artifacts(Path(output_dir), source.name)
+        read = (artifacts.ACTIVATION_PREDICTOR, artifacts.ACTIVATION_PREDICTOR_WEIGHTS)
+        files = _output(output_dir, source, predicted, map(saved.path, read))
+        written = WrittenPrediction([], [], [])
+    else:
+        inputs = read_inputs(dataset_dir, model_type, settings)
+        if token_ids is not None:
+            check_weights(inputs.read.stated, source)
+        endings = (*artifacts.ACTIVATION_PREDICTION_FILES, *predicted)
+        run_files = artifacts.run_files([Path(dataset_dir)], source.name)
+        files = _output(output_dir, source, endings, run_files)
+        run = learn(inputs, settings, device)
+        written, predictor = _write(files, run), run.study.predictor
+    if token_ids is None:
+        return written
+    table, reason = _predict(predictor, source, token_ids)
+    path = artifacts.write_table(files.path(artifacts.PREDICTED_NEURONS), table)
+    lines = [*written.lines, str(path), *_prediction_lines(table)]
+    notes = [*written.notes, *([] if reason is None else [reason])]
+    return WrittenPrediction(written.paths, lines, notes)
