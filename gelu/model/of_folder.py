@@ -19,6 +19,8 @@ from gelu.artifacts import (
     NEXT_TOKEN,
     PATTERNS_DOCUMENT,
     RUN,
+    SUMMARY,
+    TEMPERATURE_STUDY,
     Artifacts,
     models_in,
     read_run,
@@ -38,27 +40,39 @@ DEFAULT_MODEL = "gpt2"
 DATASET_FILES: tuple[str, ...] = (DATASET, RUN)
 GRAPH_FILES: tuple[str, ...] = (ATTRIBUTES, EDGES)
 PREDICTOR_FILES = (ACTIVATION_PREDICTOR,)
-RESULTS_FILES = (ACTIVATION_PREDICTION, NEXT_TOKEN, PATTERNS_DOCUMENT)
+RESULTS_FILES = (
+    ACTIVATION_PREDICTION,
+    NEXT_TOKEN,
+    PATTERNS_DOCUMENT,
+    SUMMARY,
+    TEMPERATURE_STUDY,
+)
 SHOWN = 10
 
 
 def model_of_folder(
-    model_type: str | None, folder: str | Path, argument: str, endings: Sequence[str]
+    model_type: str | None,
+    folder: str | Path | Sequence[str],
+    argument: str,
+    endings: Sequence[str],
 ) -> ModelSource:
     """Return what `model_type` names, or where it is None the model whose files are in the folder.
 
-    endings: which files. Where there are none it is `DEFAULT_MODEL`; whoever needs them says that
-    they are missing. A model that is not known by its name has no place (`ModelSource`). Raises
-    `UserError`, which names `argument`, where there are files of several models.
+    folder: one, or several that are read together; endings: which files. Where there are none it is
+    `DEFAULT_MODEL`; whoever needs them says that they are missing. A model that is not known by its
+    name has no place (`ModelSource`). Raises `UserError`, which names `argument`, where there are
+    files of several models.
     """
     if model_type is not None:
         return find_model(model_type)
-    names = models_in(Path(folder), endings)
+    folders = [folder] if isinstance(folder, str | Path) else folder
+    names = sorted({name for it in folders for name in models_in(Path(it), endings)})
     if len(names) > 1:
+        shown = ", ".join(names[:SHOWN])
         more = f" and {len(names) - SHOWN:,} more" if len(names) > SHOWN else ""
         raise UserError(
-            f"`{argument}` {folder}: has files of {', '.join(names[:SHOWN])}{more}; say which with "
-            "`model_type`"
+            f"`{argument}` {' '.join(map(str, folders))}: has files of {shown}{more}; say which "
+            "with `model_type`"
         )
     return _called(names[0] if names else DEFAULT_MODEL)
 
