@@ -329,7 +329,8 @@ def test_a_folder_of_one_model_needs_no_model_type(
 ) -> None:
     """A folder m beside is no model that a file's name could mean. A device has no effect."""
     (tmp_path / "here" / "m").mkdir(parents=True)
-    (tmp_path / "here" / "m" / "config.json").write_text("[]")
+    other = {"model_type": "gpt2", "n_layer": 2, "n_inner": 24, "vocab_size": 1, "n_positions": 1}
+    (tmp_path / "here" / "m" / "config.json").write_text(json.dumps(other))
     monkeypatch.chdir(tmp_path / "here")
     out = tmp_path / "out"
     given = [*reading(script, data.folder), "--output_dir", out]
