@@ -21,7 +21,7 @@ from gelu.artifacts import (
     Artifacts,
 )
 from gelu.errors import UserError
-from gelu.model.of_folder import model_of_file
+from gelu.model.of_folder import RESULTS_FILES, model_of_file, model_of_folder
 from gelu.model.source import find_model
 from gelu.samples.reading import dataset_files
 from tests.helpers import ROOT, run_here, run_script_here, save_gpt2, user_error, write_prompts
@@ -329,7 +329,8 @@ def test_a_folder_of_one_model_needs_no_model_type(
 ) -> None:
     """A folder m beside is no model that a file's name could mean. A device has no effect."""
     (tmp_path / "here" / "m").mkdir(parents=True)
-    (tmp_path / "here" / "m" / "config.json").write_text("[]")
+    other = {"model_type": "gpt2", "n_layer": 2, "n_inner": 24, "vocab_size": 1, "n_positions": 1}
+    (tmp_path / "here" / "m" / "config.json").write_text(json.dumps(other))
     monkeypatch.chdir(tmp_path / "here")
     out = tmp_path / "out"
     given = [*reading(script, data.folder), "--output_dir", out]
@@ -381,6 +382,19 @@ def test_a_folder_of_no_model_is_taken_for_the_defaults(script: str, tmp_path: P
     line = user_error(script, *reading(script, tmp_path / "data"), "--output_dir", tmp_path / "o")
     ending = PICKLE if script == GRAPH else DATASET
     assert line.startswith(f"error: {tmp_path / 'data' / f'gpt2_{ending}'}: no such file")
+
+
+def test_folders_that_are_read_together_are_of_one_model(tmp_path: Path) -> None:
+    folders = [str(tmp_path / name) for name in ("one", "two", "none")]
+    for folder in folders[:2]:
+        Path(folder).mkdir()
+        Path(folder, f"m_{SUMMARY}").touch()
+    assert model_of_folder(None, folders, "results_dir", RESULTS_FILES).name == "m"
+    assert model_of_folder(None, folders[2], "results_dir", RESULTS_FILES).name == "gpt2"
+    for number in range(12):
+        Path(folders[1], f"n{number:02}_patterns.json").touch()
+    with pytest.raises(UserError, match=r"one .*two .*: has files of m, n00, .*, n08 and 3 more;"):
+        model_of_folder(None, folders, "results_dir", RESULTS_FILES)
 
 
 def give_name(files: Artifacts, name: str, stated: Any) -> None:
