@@ -48,6 +48,7 @@ from gelu.cli import (
     add_model_argument,
     add_output_argument,
     add_seed_argument,
+    as_flags,
     build_parser,
     epoch_number,
     positive_int,
@@ -112,7 +113,7 @@ def main() -> None:
         arguments.device,
     )
     for note in written.notes:
-        print(f"note: {note}", file=sys.stderr)
+        print(f"note: {as_flags(note)}", file=sys.stderr)
     print(*written.paths, *written.lines, sep="\n")
 
 

@@ -21,7 +21,8 @@ from gelu.artifacts import (
     Artifacts,
 )
 from gelu.errors import UserError
-from gelu.model.of_folder import RESULTS_FILES, model_of_file, model_of_folder
+from gelu.findings.results import STUDIES
+from gelu.model.of_folder import model_of_file, model_of_folders
 from gelu.model.source import find_model
 from gelu.samples.reading import dataset_files
 from tests.helpers import ROOT, run_here, run_script_here, save_gpt2, user_error, write_prompts
@@ -34,6 +35,7 @@ GRAPH, SAMPLES = "visualize_gelu_graph.py", "visualize_sample_activations.py"
 NEURONS, TOKENS = "predict_activations.py", "predict_next_token.py"
 REPORT = next(name for name in SCRIPTS if name.startswith("report_"))
 WITHOUT_MODEL = (ANALYSIS, PATTERNS, GRAPH, SAMPLES, REPORT)
+RESULTS = [ending for study in STUDIES.values() for ending in study.endings]
 READ_A_DATASET = (ANALYSIS, PATTERNS, GRAPH, SAMPLES, NEURONS, TOKENS)
 EXPORT_DIR = (GENERATE, STUDY, SAMPLES)
 TITLES = ("required", "often set", "the rest")
@@ -389,12 +391,14 @@ def test_folders_that_are_read_together_are_of_one_model(tmp_path: Path) -> None
     for folder in folders[:2]:
         Path(folder).mkdir()
         Path(folder, f"m_{SUMMARY}").touch()
-    assert model_of_folder(None, folders, "results_dir", RESULTS_FILES).name == "m"
-    assert model_of_folder(None, folders[2], "results_dir", RESULTS_FILES).name == "gpt2"
+    assert model_of_folders(None, folders, "results_dir", RESULTS).name == "m"
+    assert model_of_folders(None, folders[2:3], "results_dir", RESULTS).name == "gpt2"
     for number in range(12):
         Path(folders[1], f"n{number:02}_patterns.json").touch()
-    with pytest.raises(UserError, match=r"one .*two .*: has files of m, n00, .*, n08 and 3 more;"):
-        model_of_folder(None, folders, "results_dir", RESULTS_FILES)
+    with pytest.raises(
+        UserError, match=r"one, .*two, .*: has files of m, n00, .*, n08 and 3 more;"
+    ):
+        model_of_folders(None, folders, "results_dir", RESULTS)
 
 
 def give_name(files: Artifacts, name: str, stated: Any) -> None:
