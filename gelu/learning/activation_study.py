@@ -48,6 +48,7 @@ from gelu.neurons import Geometry
 from gelu.packed import PackedActivations
 from gelu.progress import Bars
 from gelu.samples.arrays import Samples
+from gelu.samples.notes import Notes
 from gelu.samples.splits import Parts, coverage_note, split_parts
 from gelu.samples.token_history import NO_TOKEN, UNKNOWN_TOKEN
 
@@ -300,7 +301,7 @@ def _network(
 
 
 def summarise_activation_study(
-    study: ActivationStudy, samples: Samples, settings: ActivationSettings
+    study: ActivationStudy, samples: Samples, settings: ActivationSettings, notes: Notes
 ) -> dict[str, Any]:
     """Return the headline numbers as plain values."""
     layers = study.layers
@@ -334,7 +335,7 @@ def summarise_activation_study(
         ],
         "verdict": verdict(layers),
         "intervals": coverage_note(int(study.parts.held_out_groups.max()) + 1),
-        "skipped": dict(samples.skipped),
+        "skipped": dict(notes.skipped),
     }
 
 
