@@ -18,7 +18,7 @@ from gelu.learning.backoff import Contexts, Rates, backed_off, base_rate
 from gelu.learning.mixture import Mixtures
 from gelu.learning.network import (
     ActivationNetwork,
-    Inputs,
+    NetworkInputs,
     Shown,
     Sizes,
     TokenCodes,
@@ -124,7 +124,7 @@ class Predictor:
         history = np.full((1, length), NO_TOKEN, np.int64)
         history[0, : len(newest_first)] = newest_first
         positions = np.array([len(token_ids) - 1], np.int64)
-        inputs = Inputs(self.codes.encode(history), positions)
+        inputs = NetworkInputs(self.codes.encode(history), positions)
         hidden = hidden_states(self.network, inputs, np.zeros(1, np.int64))
         weights, biases = neuron_weights(self.network)
         rates = self.counted.rates(history[0, :2], self.strengths)
@@ -242,7 +242,7 @@ def study_activations(
         strengths = choose_strengths(activations, contexts, parts, geometry.n_layer, done)
     codes = TokenCodes.of(history[parts.learn])
     positions = samples.table["absolute_position"].to_numpy(np.int64)
-    inputs = Inputs(codes.encode(history), positions)
+    inputs = NetworkInputs(codes.encode(history), positions)
     network = _network(samples, codes, positions, parts, settings).to(device)
     training = training_of(settings)
     most = training.n_epochs(len(parts.learn)) * len(parts.learn)
@@ -272,7 +272,7 @@ def study_activations(
 
 
 def _network_logits(
-    network: ActivationNetwork, inputs: Inputs, rows: NDArray[np.int64]
+    network: ActivationNetwork, inputs: NetworkInputs, rows: NDArray[np.int64]
 ) -> NetworkLogits:
     hidden = {name: hidden_states(network, inputs, rows, shown) for name, shown in SHOWN.items()}
     return NetworkLogits(hidden, *neuron_weights(network))

@@ -22,8 +22,8 @@ from gelu.patterns.testing import (
     LEAST_PROMPTS,
     MOST_SEARCHED,
     Half,
+    PatternStudy,
     SearchSettings,
-    Study,
     Tested,
     study_patterns,
 )
@@ -154,7 +154,7 @@ def _distinct_rows(samples: Samples) -> NDArray[np.int64]:
     return np.sort(np.unique(prefixes, return_index=True)[1])
 
 
-def _name_limits(study: Study, notes: Notes) -> None:
+def _name_limits(study: PatternStudy, notes: Notes) -> None:
     if study.n_distinct > sum(study.n_searched):
         notes.subsampled["search for patterns"] = (
             f"at most {MOST_SEARCHED:,} samples of each half, drawn at random; every sample of the "
@@ -167,7 +167,7 @@ def _name_limits(study: Study, notes: Notes) -> None:
 
 
 def _pattern_table(
-    samples: Samples, study: Study, on: NDArray[np.bool_], found: Meaning
+    samples: Samples, study: PatternStudy, on: NDArray[np.bool_], found: Meaning
 ) -> pd.DataFrame:
     """Return a row for each pattern kept, columns as in the file contract."""
     prompts = samples.completions.prompts_of_samples()
@@ -244,7 +244,7 @@ def _first(table: pd.DataFrame) -> dict[str, Any]:
     return {str(name): value for name, value in table.iloc[0].items()} if len(table) else {}
 
 
-def _neuron_table(samples: Samples, study: Study, on: NDArray[np.bool_]) -> pd.DataFrame:
+def _neuron_table(samples: Samples, study: PatternStudy, on: NDArray[np.bool_]) -> pd.DataFrame:
     """Return a row for each neuron of each pattern, the strongest of a pattern first."""
     parts = []
     for number, one in enumerate(study.kept):
@@ -318,7 +318,7 @@ def _plain_value(value: Any) -> Any:
     return str(value)
 
 
-def _intervals(study: Study) -> str:
+def _intervals(study: PatternStudy) -> str:
     if not study.kept:
         return "No pattern is kept, and there are no intervals."
     n_prompts = [one.n_prompts for one in study.kept]
@@ -329,7 +329,7 @@ def _summary(
     samples: Samples,
     groups: NDArray[np.int64],
     settings: PatternSettings,
-    study: Study,
+    study: PatternStudy,
     found: Meaning,
     notes: Notes,
 ) -> dict[str, Any]:
