@@ -71,14 +71,14 @@ def _write(model: Any, prompts: Any) -> list[tuple[list[int], list[int]]]:
     import numpy as np
 
     from gelu.generation.batches import make_plan
-    from gelu.generation.decoding import Row, Settings, generate
+    from gelu.generation.decoding import Row, SamplingSettings, generate
 
     plan = make_plan(prompts, BATCH)
     written = np.zeros((len(plan), int(plan.n_new.max())), np.int64)
     for batch in range(plan.n_batches):
         completions = plan.completions(batch)
         rows = [Row(prompts[plan.prompt_idx[c]], int(plan.stream[c])) for c in completions]
-        for step in generate(model, rows, Settings(42, 0.8, 0), recording=False):
+        for step in generate(model, rows, SamplingSettings(42, 0.8, 0), recording=False):
             written[completions[step.rows], step.number] = step.records["id"]
     return [
         (list(prompts[prompt].token_ids), row[:n].tolist())

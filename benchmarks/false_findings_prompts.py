@@ -54,14 +54,15 @@ def main() -> None:
 def _print_dealt(dataset_dir: str, model: str, n_sets: int) -> None:
     import numpy as np
 
+    from gelu.samples.notes import Notes
     from gelu.samples.reading import read_folder
     from gelu.statistics.consistent_neurons import consistent_neurons
 
     samples = read_folder(dataset_dir, model).samples
-    as_written = consistent_neurons(samples, FDR)
+    as_written = consistent_neurons(samples, FDR, notes=Notes.of(samples))
     print(f"as written: {as_written.n_passed:,} of {as_written.n_tests:,} tests pass")
     dealt = (_dealt(samples, np.random.default_rng(seed)) for seed in range(n_sets))
-    passed = [consistent_neurons(one, FDR).n_passed for one in dealt]
+    passed = [consistent_neurons(one, FDR, notes=Notes.of(one)).n_passed for one in dealt]
     print(f"dealt anew: {sum(map(bool, passed))} of {n_sets} sets have any; rows: {passed}")
 
 
@@ -92,10 +93,11 @@ def _consistency(name: str, shape: Any, seed: int) -> tuple[int, int, int]:
     import numpy as np
 
     from benchmarks.prompt_worlds import WORLDS
+    from gelu.samples.notes import Notes
     from gelu.statistics.consistent_neurons import consistent_neurons
 
     samples, truth = WORLDS[name](np.random.default_rng(seed), shape)
-    found = consistent_neurons(samples, FDR).table
+    found = consistent_neurons(samples, FDR, notes=Notes.of(samples)).table
     found = found[found["passes"] == 1]
     true = truth[found["prompt_idx"], found["neuron_id"]]
     return len(found), int((~true).sum()), int(truth.sum())
@@ -119,15 +121,22 @@ def other_lines(n_sets: int) -> Iterator[list[str]]:
 
 
 def _across(samples: Any, seed: int) -> int:
+    from gelu.samples.notes import Notes
     from gelu.statistics.tokens_across_prompts import tokens_across_prompts
 
-    return int((tokens_across_prompts(samples, FDR, seed).table["q_value"] <= FDR).sum())
+    return int(
+        (
+            tokens_across_prompts(samples, FDR, seed, notes=Notes.of(samples)).table["q_value"]
+            <= FDR
+        ).sum()
+    )
 
 
 def _within(samples: Any, seed: int) -> int:
+    from gelu.samples.notes import Notes
     from gelu.statistics.prompt_comparison import compare_prompts
 
-    test = compare_prompts(samples, FDR, seed).test
+    test = compare_prompts(samples, FDR, seed, notes=Notes.of(samples)).test
     return int(test is not None and test.p_value <= FDR)
 
 

@@ -72,9 +72,12 @@ def _lines(n_sets: int) -> Iterator[tuple[list[str], list[str]]]:
 
 def _of_tokens(world: Any) -> Result:
     from benchmarks.text_worlds import RECALLS
+    from gelu.samples.notes import Notes
     from gelu.statistics.token_specific import token_specific_neurons
 
-    table = token_specific_neurons(world.samples, LEAST_SAMPLES, FDR).table
+    table = token_specific_neurons(
+        world.samples, LEAST_SAMPLES, FDR, notes=Notes.of(world.samples)
+    ).table
     rows = set(zip(table["role"], table["token_id"], table["neuron_id"], strict=True))
     # A detector of one token is silent, or less active, at all others.
     own = {detector.neuron for detector in world.detectors}
@@ -93,10 +96,13 @@ def _n_samples(world: Any, detector: Any) -> int:
 def _of_positions(world: Any) -> Result:
     import numpy as np
 
+    from gelu.samples.notes import Notes
     from gelu.statistics.position_specific import position_specific_neurons
 
     information = np.zeros(world.samples.activations.n_neurons)
-    table = position_specific_neurons(world.samples, information, FDR).table
+    table = position_specific_neurons(
+        world.samples, information, FDR, notes=Notes.of(world.samples)
+    ).table
     columns = (table[name] for name in ("neuron_id", "range_start", "range_end"))
     rows = set(zip(*columns, strict=True))
     neurons = {one.neuron for one in world.positions}

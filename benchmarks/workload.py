@@ -62,7 +62,7 @@ def write_ours(
 ) -> None:
     """Let this project write it; each step's records are packed and then dropped."""
     from gelu.generation.batches import make_plan
-    from gelu.generation.decoding import Row, Settings, default_batch_size, generate
+    from gelu.generation.decoding import Row, SamplingSettings, default_batch_size, generate
     from gelu.generation.prompts import Prompt
 
     prompts = [
@@ -77,7 +77,7 @@ def write_ours(
         rows = [
             Row(prompts[plan.prompt_idx[c]], int(plan.stream[c])) for c in plan.completions(batch)
         ]
-        for step in generate(model, rows, Settings(0, TEMPERATURE, 0), recording):
+        for step in generate(model, rows, SamplingSettings(0, TEMPERATURE, 0), recording):
             n_rows += len(step.rows)
             assert not recording or step.records["bits"].any()
     assert n_rows == work.n_rows

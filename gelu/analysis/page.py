@@ -20,6 +20,7 @@ from gelu.plots.positions import position_heatmap_figure
 from gelu.plots.similarities import similarities_figure
 from gelu.plots.tokens import token_specific_figure
 from gelu.samples.arrays import Samples
+from gelu.samples.notes import Notes
 from gelu.statistics.consistent_neurons import Consistency
 from gelu.statistics.position_specific import PositionTests
 from gelu.statistics.token_specific import TokenTests
@@ -39,20 +40,20 @@ def reasons_not_to_draw(
             f"no neuron is specific to a token at a false-discovery rate of {settings.fdr:g}"
         )
     if analysis.activity is None:
-        reasons[artifacts.POSITION_PICTURE] = samples.skipped["positions"]
+        reasons[artifacts.POSITION_PICTURE] = analysis.notes.skipped["positions"]
     elif len(analysis.activity.positions) == 1:
         reasons[artifacts.POSITION_PICTURE] = "all samples have one position"
     if len(analysis.prompts.within) + len(analysis.prompts.between) == 0:
         reasons[artifacts.SIMILARITIES_PICTURE] = (
             "there is only one completion, and nothing to compare it with"
         )
-    return reasons | _reasons_against_clusters(samples)
+    return reasons | _reasons_against_clusters(samples, analysis.notes)
 
 
-def _reasons_against_clusters(samples: Samples) -> dict[str, str]:
-    if "clusters" in samples.skipped:
+def _reasons_against_clusters(samples: Samples, notes: Notes) -> dict[str, str]:
+    if "clusters" in notes.skipped:
         both = (artifacts.CLUSTERS_PICTURE, artifacts.CLUSTERS_BY_PROMPT_PICTURE)
-        return dict.fromkeys(both, samples.skipped["clusters"])
+        return dict.fromkeys(both, notes.skipped["clusters"])
     n_prompts = len(samples.prompt_ids)
     if 1 < n_prompts <= MOST_PROMPT_COLOURS:
         return {}
@@ -138,7 +139,7 @@ def analysis_page(
         _prompt_section(settings, analysis, figures),
         _across_section(settings, analysis),
         _cluster_section(analysis, figures),
-        _method_section(samples, summary),
+        _method_section(analysis.notes, summary),
     ]
     return report_html(f"What the neurons of {model} stand for", _intro(model, summary), sections)
 
@@ -352,9 +353,9 @@ def _cluster_section(analysis: Analysis, figures: _Figures) -> Section:
     )
 
 
-def _method_section(samples: Samples, summary: Mapping[str, Any]) -> Section:
-    skipped = [f"not computed: {what}: {why}" for what, why in samples.skipped.items()]
-    parts = [f"on a part of the samples: {what}: {why}" for what, why in samples.subsampled.items()]
+def _method_section(notes: Notes, summary: Mapping[str, Any]) -> Section:
+    skipped = [f"not computed: {what}: {why}" for what, why in notes.skipped.items()]
+    parts = [f"on a part of the samples: {what}: {why}" for what, why in notes.subsampled.items()]
     return Section(
         "What was tested, and what was not",
         "Each line is a family of tests; then what the data did not allow, and what rests on a "

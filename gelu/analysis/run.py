@@ -17,6 +17,7 @@ from gelu.errors import UserError
 from gelu.model.source import ModelSource
 from gelu.progress import progress_bar
 from gelu.samples.arrays import Samples
+from gelu.samples.notes import Notes
 from gelu.samples.reading import FolderSamples, read_folder
 from gelu.statistics.clusters import Clusters, cluster_samples
 from gelu.statistics.importance import importance_table, layer_table
@@ -51,6 +52,7 @@ class Analysis:
     activity: PositionActivity | None
     prompts: PromptComparison
     across: AcrossPrompts
+    notes: Notes
 
 
 @dataclass(frozen=True)
@@ -93,10 +95,10 @@ def require_clusters(n_clusters: int | None, n_samples: int) -> None:
 def analyse(samples: Samples, settings: AnalysisSettings, done: Callable[[], object]) -> Analysis:
     """Compute everything; `done` is called after each of the `STEPS` steps.
 
-    What cannot be computed, and what rests on a part of the samples, ends up in `samples.skipped`
-    and `samples.subsampled`.
+    What cannot be computed, and what rests on a part of the samples, the result's `notes` say.
     """
-    important = importance_table(samples, settings.seed)
+    notes = Notes.of(samples)
+    important = importance_table(samples, settings.seed, notes)
     done()
     with one_thread():
         tokens = token_specific_neurons(
@@ -105,23 +107,26 @@ def analyse(samples: Samples, settings: AnalysisSettings, done: Callable[[], obj
             settings.fdr,
             settings.min_phi,
             settings.top_per_token,
+            notes=notes,
         )
     done()
     by_id = important.sort_values("neuron_id")
     positions = position_specific_neurons(
-        samples, by_id["mi_position_bits"].to_numpy(), settings.fdr
+        samples, by_id["mi_position_bits"].to_numpy(), settings.fdr, notes
     )
     done()
-    prompts = compare_prompts(samples, settings.fdr, settings.seed)
+    prompts = compare_prompts(samples, settings.fdr, settings.seed, notes)
     done()
     with one_thread():
-        across = tokens_across_prompts(samples, settings.fdr, settings.seed)
+        across = tokens_across_prompts(samples, settings.fdr, settings.seed, notes)
     done()
-    clusters = cluster_samples(samples, settings.n_clusters, settings.seed)
+    clusters = cluster_samples(samples, settings.n_clusters, settings.seed, notes)
     done()
     layers = layer_table(important, samples.geometry)
     activity = _position_activity(samples, positions.table)
-    return Analysis(clusters, important, layers, tokens, positions, activity, prompts, across)
+    return Analysis(
+        clusters, important, layers, tokens, positions, activity, prompts, across, notes
+    )
 
 
 def _position_activity(samples: Samples, specific: pd.DataFrame) -> PositionActivity | None:

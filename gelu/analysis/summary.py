@@ -28,8 +28,8 @@ def summarise(samples: Samples, settings: AnalysisSettings, analysis: Analysis) 
         "important_neurons": _important(analysis),
         "completions": _completions(analysis),
         "tests": _tests(settings, analysis),
-        "skipped": dict(samples.skipped),
-        "subsampled": dict(samples.subsampled),
+        "skipped": dict(analysis.notes.skipped),
+        "subsampled": dict(analysis.notes.subsampled),
     }
 
 

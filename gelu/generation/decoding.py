@@ -31,7 +31,7 @@ TOKENS_AT_ONCE = 4096
 
 
 @dataclass(frozen=True)
-class Settings:
+class SamplingSettings:
     """How tokens are drawn."""
 
     seed: int
@@ -77,7 +77,7 @@ def default_batch_size(device: str, geometry: Geometry, n_positions: int) -> int
 
 
 def generate(
-    model: GPT2, rows: Sequence[Row], settings: Settings, recording: bool = True
+    model: GPT2, rows: Sequence[Row], settings: SamplingSettings, recording: bool = True
 ) -> Iterator[Step]:
     """Write one batch of completions together; yield each step's tokens and neurons.
 
@@ -96,7 +96,9 @@ def generate(
 
 
 @torch.inference_mode()
-def _steps(model: GPT2, rows: Sequence[Row], settings: Settings, recording: bool) -> Iterator[Step]:
+def _steps(
+    model: GPT2, rows: Sequence[Row], settings: SamplingSettings, recording: bool
+) -> Iterator[Step]:
     model.pack()
     n_new = np.array([row.prompt.n_new for row in rows])
     going_on = np.arange(len(rows))

@@ -334,12 +334,12 @@ class _Job:
 
     def _make_batch(self, batch: int, progress: Any) -> None:
         from gelu.artifacts import DiskFullError
-        from gelu.generation.decoding import NotFiniteError, Row, Settings, generate
+        from gelu.generation.decoding import NotFiniteError, Row, SamplingSettings, generate
 
         plan, prompts, options = self.plan, self.prepared.inputs.prompts, self.options
         completions = plan.completions(batch)
         rows = [Row(prompts[plan.prompt_idx[c]], int(plan.stream[c])) for c in completions]
-        settings = Settings(options.seed, options.temperature, options.top_k)
+        settings = SamplingSettings(options.seed, options.temperature, options.top_k)
         try:
             with self.shards.writer(batch, plan.n_new[completions].tolist()) as put:
                 for step in generate(self.prepared.model, rows, settings):

@@ -18,7 +18,7 @@ from gelu.learning.backoff import Contexts, Rates, backed_off, base_rate
 from gelu.learning.mixture import Mixtures
 from gelu.learning.network import (
     ActivationNetwork,
-    Inputs,
+    NetworkInputs,
     Shown,
     Sizes,
     TokenCodes,
@@ -48,6 +48,7 @@ from gelu.neurons import Geometry, layer_of
 from gelu.packed import PackedActivations
 from gelu.progress import Bars
 from gelu.samples.arrays import Samples
+from gelu.samples.notes import Notes
 from gelu.samples.splits import Parts, coverage_note, split_parts
 from gelu.samples.token_history import NO_TOKEN, UNKNOWN_TOKEN
 
@@ -123,7 +124,7 @@ class Predictor:
         history = np.full((1, length), NO_TOKEN, np.int64)
         history[0, : len(newest_first)] = newest_first
         positions = np.array([len(token_ids) - 1], np.int64)
-        inputs = Inputs(self.codes.encode(history), positions)
+        inputs = NetworkInputs(self.codes.encode(history), positions)
         hidden = hidden_states(self.network, inputs, np.zeros(1, np.int64))
         weights, biases = neuron_weights(self.network)
         rates = self.counted.rates(history[0, :2], self.strengths)
@@ -241,7 +242,7 @@ def study_activations(
         strengths = choose_strengths(activations, contexts, parts, geometry.n_layer, done)
     codes = TokenCodes.of(history[parts.learn])
     positions = samples.table["absolute_position"].to_numpy(np.int64)
-    inputs = Inputs(codes.encode(history), positions)
+    inputs = NetworkInputs(codes.encode(history), positions)
     network = _network(samples, codes, positions, parts, settings).to(device)
     training = training_of(settings)
     most = training.n_epochs(len(parts.learn)) * len(parts.learn)
@@ -271,7 +272,7 @@ def study_activations(
 
 
 def _network_logits(
-    network: ActivationNetwork, inputs: Inputs, rows: NDArray[np.int64]
+    network: ActivationNetwork, inputs: NetworkInputs, rows: NDArray[np.int64]
 ) -> NetworkLogits:
     hidden = {name: hidden_states(network, inputs, rows, shown) for name, shown in SHOWN.items()}
     return NetworkLogits(hidden, *neuron_weights(network))
@@ -300,7 +301,7 @@ def _network(
 
 
 def summarise_activation_study(
-    study: ActivationStudy, samples: Samples, settings: ActivationSettings
+    study: ActivationStudy, samples: Samples, settings: ActivationSettings, notes: Notes
 ) -> dict[str, Any]:
     """Return the headline numbers as plain values."""
     layers = study.layers
@@ -334,7 +335,7 @@ def summarise_activation_study(
         ],
         "verdict": verdict(layers),
         "intervals": coverage_note(int(study.parts.held_out_groups.max()) + 1),
-        "skipped": dict(samples.skipped),
+        "skipped": dict(notes.skipped),
     }
 
 

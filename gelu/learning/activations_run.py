@@ -28,6 +28,7 @@ from gelu.neurons import dimension_of, layer_of
 from gelu.progress import bars
 from gelu.provenance import describe_run
 from gelu.samples.arrays import Samples
+from gelu.samples.notes import Notes
 from gelu.samples.reading import FolderSamples, check_weights, read_folder
 from gelu.samples.splits import split_parts
 from gelu.samples.token_history import NEEDED_COLUMNS, prompt_encoder, token_history
@@ -45,6 +46,7 @@ class ActivationInputs:
 
     read: FolderSamples
     history: NDArray[np.int64]
+    notes: Notes
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,7 @@ class ActivationRun:
     read: FolderSamples
     settings: ActivationSettings
     study: "ActivationStudy"
+    notes: Notes
 
 
 @dataclass(frozen=True)
@@ -88,8 +91,10 @@ def read_inputs(
     _require_history(settings.history, read.samples)
     # Too few prompts are refused before anything slow is imported.
     split_parts(read.groups, settings.held_out, settings.seed)
-    encode_prompt = prompt_encoder(read.source, read.samples.skipped)
-    return ActivationInputs(read, token_history(read.samples, encode_prompt, settings.history))
+    notes = Notes.of(read.samples)
+    encode_prompt = prompt_encoder(read.source, notes)
+    history = token_history(read.samples, encode_prompt, settings.history, notes)
+    return ActivationInputs(read, history, notes)
 
 
 def _require_history(history: int, samples: "Samples") -> None:
@@ -115,7 +120,7 @@ def learn(inputs: ActivationInputs, settings: ActivationSettings, device: str) -
     study = study_activations(
         read.samples, read.groups, inputs.history, settings, pick_device(device), bars
     )
-    return ActivationRun(read, settings, study)
+    return ActivationRun(read, settings, study, inputs.notes)
 
 
 # Writing
@@ -155,12 +160,14 @@ def _write(files: Artifacts, run: ActivationRun) -> WrittenPrediction:
     paths.append(artifacts.write_picture(picture, png))
     summary = {
         **describe_run(SCRIPT, {"model_type": files.model, "inputs": run.read.inputs}, PACKAGES),
-        **summarise_activation_study(study, run.read.samples, run.settings),
+        **summarise_activation_study(study, run.read.samples, run.settings, run.notes),
         "picture_sha256": artifacts.picture_hash(png),
     }
     paths.append(artifacts.write_document(files.path(artifacts.ACTIVATION_PREDICTION), summary))
     paths += _write_predictor(files, study.predictor)
-    return WrittenPrediction(paths, list(_headline(study.layers, summary)), [])
+    return WrittenPrediction(
+        paths, list(_headline(study.layers, summary)), [*run.notes.skipped.values()]
+    )
 
 
 def _write_predictor(files: Artifacts, predictor: "Predictor") -> list[Path]:

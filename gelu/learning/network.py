@@ -93,7 +93,7 @@ class TokenCodes:
 
 
 @dataclass(frozen=True)
-class Inputs:
+class NetworkInputs:
     """tokens: (n, history) codes, newest first; positions: (n,) absolute positions."""
 
     tokens: NDArray[np.int64]
@@ -157,19 +157,19 @@ def new_network(
     return network
 
 
-def shown_inputs(inputs: Inputs, rows: NDArray[np.int64], shown: Shown) -> Inputs:
+def shown_inputs(inputs: NetworkInputs, rows: NDArray[np.int64], shown: Shown) -> NetworkInputs:
     """Return the inputs of these rows with all but `shown` hidden."""
     tokens, positions = inputs.tokens[rows].copy(), inputs.positions[rows].copy()
     if shown == "token":
         tokens[:, 1:], positions[:] = HIDDEN, -1
     elif shown == "position":
         tokens[:] = HIDDEN
-    return Inputs(tokens, positions)
+    return NetworkInputs(tokens, positions)
 
 
 def train(
     network: ActivationNetwork,
-    inputs: Inputs,
+    inputs: NetworkInputs,
     activations: PackedActivations,
     learn: NDArray[np.int64],
     validate: NDArray[np.int64],
@@ -222,7 +222,7 @@ def _copy(network: ActivationNetwork) -> dict[str, torch.Tensor]:
 def _step(
     network: ActivationNetwork,
     optimiser: torch.optim.Optimizer,
-    inputs: Inputs,
+    inputs: NetworkInputs,
     active: NDArray[np.bool_],
 ) -> None:
     logits = network(*_tensors(network, inputs))
@@ -240,7 +240,9 @@ def log_loss_gradient(logits: torch.Tensor, target: torch.Tensor) -> torch.Tenso
     return torch.sigmoid(logits).sub_(target).div_(target.numel())
 
 
-def _hide_some(inputs: Inputs, rows: NDArray[np.int64], rng: np.random.Generator) -> Inputs:
+def _hide_some(
+    inputs: NetworkInputs, rows: NDArray[np.int64], rng: np.random.Generator
+) -> NetworkInputs:
     """Return inputs for training: some tokens unseen, of some rows all but one thing hidden."""
     tokens, positions = inputs.tokens[rows].copy(), inputs.positions[rows].copy()
     tokens[rng.random(tokens.shape) < UNSEEN_RATE] = UNSEEN
@@ -249,10 +251,12 @@ def _hide_some(inputs: Inputs, rows: NDArray[np.int64], rng: np.random.Generator
     only_position = (kind >= HIDDEN_RATE) & (kind < 2 * HIDDEN_RATE)
     tokens[only_token, 1:], positions[only_token] = HIDDEN, -1
     tokens[only_position] = HIDDEN
-    return Inputs(tokens, positions)
+    return NetworkInputs(tokens, positions)
 
 
-def _tensors(network: ActivationNetwork, inputs: Inputs) -> tuple[torch.Tensor, torch.Tensor]:
+def _tensors(
+    network: ActivationNetwork, inputs: NetworkInputs
+) -> tuple[torch.Tensor, torch.Tensor]:
     device = network.neurons.weight.device
     arrays = (inputs.tokens, inputs.positions)
     tokens, positions = (torch.from_numpy(array).to(device) for array in arrays)
@@ -261,7 +265,7 @@ def _tensors(network: ActivationNetwork, inputs: Inputs) -> tuple[torch.Tensor, 
 
 def mean_loss(
     network: ActivationNetwork,
-    inputs: Inputs,
+    inputs: NetworkInputs,
     activations: PackedActivations,
     rows: NDArray[np.int64],
     step: int = 256,
@@ -281,7 +285,7 @@ def mean_loss(
 
 def hidden_states(
     network: ActivationNetwork,
-    inputs: Inputs,
+    inputs: NetworkInputs,
     rows: NDArray[np.int64],
     shown: Shown = "all",
     step: int = 1024,

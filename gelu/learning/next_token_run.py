@@ -23,13 +23,13 @@ from gelu.model.config import read_geometry
 from gelu.model.source import ModelSource
 from gelu.progress import bars
 from gelu.provenance import describe_run
+from gelu.samples.notes import Notes
 from gelu.samples.reading import FolderSamples, check_weights, read_folder
 from gelu.samples.splits import split_parts
 from gelu.samples.token_history import (
     NEEDED_COLUMNS,
     Encoder,
     known_tokens,
-    note,
     prompt_encoder,
     token_history,
 )
@@ -51,6 +51,7 @@ class NextTokenInputs:
     encode: Encoder | None
     history: NDArray[np.int64]
     drawn_with: dict[str, Any]
+    notes: Notes
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,7 @@ class NextTokenRun:
     inputs: NextTokenInputs
     settings: NextTokenSettings
     study: "NextTokenStudy"
+    notes: Notes
 
 
 @dataclass(frozen=True)
@@ -93,9 +95,11 @@ def read_inputs(
     read = read_folder(dataset_dir, model_type, NEEDED_COLUMNS)
     # Too few prompts are refused before anything slow is imported.
     split_parts(read.groups, settings.held_out, settings.seed)
-    encode = prompt_encoder(read.source, read.samples.skipped)
-    history = token_history(read.samples, encode, 2)
-    return NextTokenInputs(read, encode, history, _sampling(Path(dataset_dir), read.source.name))
+    notes = Notes.of(read.samples)
+    encode = prompt_encoder(read.source, notes)
+    history = token_history(read.samples, encode, 2, notes)
+    drawn_with = _sampling(Path(dataset_dir), read.source.name)
+    return NextTokenInputs(read, encode, history, drawn_with, notes)
 
 
 def learn(inputs: NextTokenInputs, settings: NextTokenSettings, device: str) -> NextTokenRun:
@@ -107,8 +111,8 @@ def learn(inputs: NextTokenInputs, settings: NextTokenSettings, device: str) -> 
 
     keep_freed_memory()
     torch.use_deterministic_algorithms(True)
-    read = inputs.read
-    inside = look_inside(read, inputs.encode, device)
+    read, notes = inputs.read, inputs.notes
+    inside = look_inside(read, inputs.encode, device, notes)
     study = token_study.study_next_token(
         read.samples,
         read.groups,
@@ -117,8 +121,9 @@ def learn(inputs: NextTokenInputs, settings: NextTokenSettings, device: str) -> 
         _vocabulary_size(read.source),
         inside,
         bars,
+        notes,
     )
-    return NextTokenRun(inputs, settings, study)
+    return NextTokenRun(inputs, settings, study, notes)
 
 
 def _vocabulary_size(source: ModelSource) -> int:
@@ -129,7 +134,9 @@ def _vocabulary_size(source: ModelSource) -> int:
         return 0
 
 
-def look_inside(read: FolderSamples, encode: Encoder | None, device: str) -> "Inside | None":
+def look_inside(
+    read: FolderSamples, encode: Encoder | None, device: str, notes: Notes
+) -> "Inside | None":
     """Return what the model itself gives, None where it is not at hand; that is noted."""
     from gelu.learning.token_study import Inside
     from gelu.model.loading import load_model, pick_device
@@ -138,7 +145,7 @@ def look_inside(read: FolderSamples, encode: Encoder | None, device: str) -> "In
         model = load_model(read.source, pick_device(device))
     except UserError as error:
         reason = f"without the model no direct path and no accuracy of its own ({error})"
-        note(read.samples.skipped, "the model's weights", reason)
+        notes.skipped["the model's weights"] = reason
         return None
     geometry = model.architecture.geometry
     if (geometry.n_layer, geometry.d_mlp) != (
@@ -156,12 +163,17 @@ def look_inside(read: FolderSamples, encode: Encoder | None, device: str) -> "In
     if encode is None:
         return None
     return Inside(
-        lambda rows: ranks_of(model, read, encode, rows), lambda ids: _direct_weights(model, ids)
+        lambda rows: ranks_of(model, read, encode, rows, notes),
+        lambda ids: _direct_weights(model, ids),
     )
 
 
 def ranks_of(
-    model: "GPT2", read: FolderSamples, encode: Encoder, rows: NDArray[np.int64]
+    model: "GPT2",
+    read: FolderSamples,
+    encode: Encoder,
+    rows: NDArray[np.int64],
+    notes: Notes,
 ) -> NDArray[np.int64]:
     """Return the rank of each of these samples' tokens in the model's own order, 0 the likeliest.
 
@@ -184,11 +196,9 @@ def ranks_of(
     ranks = np.full(len(rows), UNKNOWN_RANK)
     ranks[np.searchsorted(rows, np.concatenate(places))] = model_ranks(model, written)
     if n_unknown := int((ranks == UNKNOWN_RANK).sum()):
-        note(
-            read.samples.skipped,
-            "the model's own guesses",
+        notes.skipped["the model's own guesses"] = (
             f"the dataset CSV lacks rows; of {n_unknown:,} of {len(rows):,} held-out samples it is "
-            "unknown what the model had read, and the model's top-1 and top-5 leave them out",
+            "unknown what the model had read, and the model's top-1 and top-5 leave them out"
         )
     return ranks
 
@@ -267,12 +277,12 @@ def _write(files: Artifacts, run: NextTokenRun) -> WrittenNextToken:
     summary = {
         **describe_run(SCRIPT, {"model_type": files.model, "inputs": read.inputs}, PACKAGES),
         "drawn_with": run.inputs.drawn_with,
-        **summarise_next_token_study(study, read.samples, run.settings),
+        **summarise_next_token_study(study, read.samples, run.settings, run.notes),
         "strongest_neurons": artifacts.strongest_neurons(study.carriers),
         "picture_sha256": artifacts.picture_hash(picture),
     }
     paths.append(artifacts.write_document(files.path(artifacts.NEXT_TOKEN), summary))
-    return WrittenNextToken(paths, list(_headline(study, summary)), [])
+    return WrittenNextToken(paths, list(_headline(study, summary)), [*run.notes.skipped.values()])
 
 
 def _headline(study: "NextTokenStudy", summary: Mapping[str, Any]) -> Iterator[str]:

@@ -41,6 +41,7 @@ from gelu.neurons import Geometry, dimension_of, layer_of
 from gelu.packed import PackedActivations
 from gelu.progress import Bars
 from gelu.samples.arrays import Samples
+from gelu.samples.notes import Notes
 from gelu.samples.splits import Parts, Scale, coverage_note, interval, split_parts, sums_by_group
 
 BEST_K = (10, 30, 100, 300, 1000, 3000, 10000)
@@ -228,6 +229,7 @@ def study_next_token(
     vocabulary: int,
     inside: Inside | None,
     bars: Bars,
+    notes: Notes,
 ) -> NextTokenStudy:
     """Fit all readouts on the training prompts and test them on the held-out ones.
 
@@ -254,9 +256,11 @@ def study_next_token(
         )
         whole, more, chosen = _readouts(task, plan, settings, samples.geometry)
     rows += more
-    ceiling = _ceiling(samples, parts, inside, rows)
+    ceiling = _ceiling(samples, parts, inside, rows, notes)
     every = np.arange(samples.geometry.n_neurons)
-    carriers, direct = _carriers(samples, whole, classes, came[learned], inside, every, settings)
+    carriers, direct = _carriers(
+        samples, whole, classes, came[learned], inside, every, settings, notes
+    )
     scores = pd.DataFrame(rows)
     return NextTokenStudy(parts, scores, carriers, direct, chosen, strengths, len(classes), ceiling)
 
@@ -351,10 +355,11 @@ def _ceiling(
     parts: Parts,
     inside: Inside | None,
     rows: list[dict[str, Any]],
+    notes: Notes,
 ) -> dict[str, float]:
     """Add the model's own row to `rows`; return what its log-probabilities say."""
     if "output_logprob" not in samples.table.columns:
-        samples.skipped["ceiling"] = "the dataset CSV has no column output_logprob"
+        notes.skipped["ceiling"] = "the dataset CSV has no column output_logprob"
         return {}
     logprobs = samples.table["output_logprob"].to_numpy(np.float64)[parts.held_out]
     surprise = -logprobs / np.log(2)
@@ -373,6 +378,7 @@ def _carriers(
     inside: Inside | None,
     neurons: NDArray[np.int64],
     settings: NextTokenSettings,
+    notes: Notes,
 ) -> tuple[pd.DataFrame, pd.DataFrame | None]:
     """Return the table of neurons that carry a token, and the comparison with the direct path."""
     geometry = samples.geometry
@@ -383,7 +389,7 @@ def _carriers(
     active = frequency * len(came)
     usable = np.flatnonzero((active >= LEAST_ACTIVE) & (len(came) - active >= LEAST_ACTIVE))
     if len(ids) < 2 or len(usable) == 0:
-        samples.skipped["neurons that carry a token"] = (
+        notes.skipped["neurons that carry a token"] = (
             f"fewer than two tokens have {settings.min_token_count} training samples"
         )
         return pd.DataFrame(columns=["token_id", "token"]), None
@@ -408,7 +414,7 @@ def _texts(samples: Samples) -> Mapping[int, str]:
 
 
 def summarise_next_token_study(
-    study: NextTokenStudy, samples: Samples, settings: NextTokenSettings
+    study: NextTokenStudy, samples: Samples, settings: NextTokenSettings, notes: Notes
 ) -> dict[str, Any]:
     """Return the headline numbers as plain values."""
     rows = study.scores.to_dict(orient="records")
@@ -435,7 +441,7 @@ def summarise_next_token_study(
         "ceiling_from_logprobs": {name: round(x, 6) for name, x in study.ceiling.items()},
         "direct_path": [] if study.direct is None else study.direct.to_dict(orient="records"),
         "intervals": coverage_note(int(study.parts.held_out_groups.max()) + 1),
-        "skipped": dict(samples.skipped),
+        "skipped": dict(notes.skipped),
     }
 
 

@@ -17,6 +17,7 @@ from gelu.neurons import Geometry
 from gelu.packed import PackedActivations
 from gelu.samples.arrays import Samples, TokenLabels
 from gelu.samples.grouping import written_text
+from gelu.samples.notes import Notes
 from gelu.statistics.enrichment import Labels, enriched, fisher_found, one_hot
 from gelu.statistics.multiple_testing import benjamini_hochberg
 from gelu.statistics.position_specific import position_specific_neurons
@@ -58,7 +59,9 @@ class Meaning:
     n_tests: dict[str, int]
 
 
-def meaning(samples: Samples, on: NDArray[np.bool_], min_token_count: int, fdr: float) -> Meaning:
+def meaning(
+    samples: Samples, on: NDArray[np.bool_], min_token_count: int, fdr: float, notes: Notes
+) -> Meaning:
     """Test each pattern against tokens, prompts and positions; on: (n, patterns)."""
     n_on = on.sum(axis=0)
     varied = np.flatnonzero((n_on > 0) & (n_on < len(on)))
@@ -69,7 +72,7 @@ def meaning(samples: Samples, on: NDArray[np.bool_], min_token_count: int, fdr: 
     return Meaning(
         _joined(tokens, TOKEN_COLUMNS),
         _prompt_tests(samples, on, fdr, n_tests),
-        _position_tests(samples, on, fdr, n_tests),
+        _position_tests(samples, on, fdr, n_tests, notes),
         n_tests,
     )
 
@@ -188,7 +191,7 @@ def _prompt_tests(
 
 
 def _position_tests(
-    samples: Samples, on: NDArray[np.bool_], fdr: float, n_tests: dict[str, int]
+    samples: Samples, on: NDArray[np.bool_], fdr: float, n_tests: dict[str, int], notes: Notes
 ) -> pd.DataFrame:
     """Return the positions of each pattern that depends on them: a pattern tested as a neuron."""
     n_patterns = on.shape[1]
@@ -197,7 +200,7 @@ def _position_tests(
         activations=PackedActivations.from_bool(on),
         geometry=Geometry(1, 0, max(1, n_patterns), 0),
     )
-    tests = position_specific_neurons(as_neurons, np.zeros(n_patterns), fdr)
+    tests = position_specific_neurons(as_neurons, np.zeros(n_patterns), fdr, notes)
     n_tests["positions"] = tests.n_tests
     table = tests.table.rename(columns={"neuron_id": "pattern"})
     table = table.drop(columns=["layer", "dimension", "mi_bits"])

@@ -24,13 +24,14 @@ from gelu.patterns.testing import (
     LEAST_PROMPTS,
     MOST_SEARCHED,
     Half,
+    PatternStudy,
     SearchSettings,
-    Study,
     Tested,
     study_patterns,
 )
 from gelu.progress import progress_bar
 from gelu.samples.arrays import Samples
+from gelu.samples.notes import Notes
 from gelu.samples.reading import FolderSamples, read_folder
 from gelu.samples.splits import coverage_note
 
@@ -109,6 +110,7 @@ def extract(
     Raises `UserError` for fewer than `LEAST_PROMPTS` prompts.
     """
     require_prompts(groups)
+    notes = Notes.of(samples)
     rows = _distinct_rows(samples)
     tokens = samples.tokens("context")
     codes = np.zeros(len(samples), np.int64) if tokens is None else tokens.codes
@@ -118,13 +120,13 @@ def extract(
     on = np.zeros((len(samples), len(counts)), bool)
     for number, one in enumerate(study.kept):
         on[:, number] = counts[number] >= one.pattern.threshold
-    found = meaning(samples, on, settings.min_token_count, settings.search.fdr)
+    found = meaning(samples, on, settings.min_token_count, settings.search.fdr, notes)
     done()
-    _name_limits(samples, study)
+    _name_limits(study, notes)
     neurons = _neuron_table(samples, study, on)
     patterns = _pattern_table(samples, study, on, found)
     document = {
-        "summary": _summary(samples, groups, settings, study, found),
+        "summary": _summary(samples, groups, settings, study, found, notes),
         "patterns": [
             _described(samples, row, neurons, found, counts[number], one.pattern.threshold)
             for number, (one, row) in enumerate(
@@ -154,20 +156,20 @@ def _distinct_rows(samples: Samples) -> NDArray[np.int64]:
     return np.sort(np.unique(prefixes, return_index=True)[1])
 
 
-def _name_limits(samples: Samples, study: Study) -> None:
+def _name_limits(study: PatternStudy, notes: Notes) -> None:
     if study.n_distinct > sum(study.n_searched):
-        samples.subsampled["search for patterns"] = (
+        notes.subsampled["search for patterns"] = (
             f"at most {MOST_SEARCHED:,} samples of each half, drawn at random; every sample of the "
             "other half is tested, and every sample is assigned to patterns"
         )
-    if "context tokens" in samples.skipped:
-        samples.skipped["permutation within context tokens"] = (
+    if "context tokens" in notes.skipped:
+        notes.skipped["permutation within context tokens"] = (
             "context tokens are unknown; neurons are permuted among all samples"
         )
 
 
 def _pattern_table(
-    samples: Samples, study: Study, on: NDArray[np.bool_], found: Meaning
+    samples: Samples, study: PatternStudy, on: NDArray[np.bool_], found: Meaning
 ) -> pd.DataFrame:
     """Return a row for each pattern kept, columns as in the file contract."""
     prompts = samples.completions.prompts_of_samples()
@@ -245,7 +247,7 @@ def _first(table: pd.DataFrame) -> dict[str, Any]:
     return {str(name): value for name, value in table.iloc[0].items()} if len(table) else {}
 
 
-def _neuron_table(samples: Samples, study: Study, on: NDArray[np.bool_]) -> pd.DataFrame:
+def _neuron_table(samples: Samples, study: PatternStudy, on: NDArray[np.bool_]) -> pd.DataFrame:
     """Return a row for each neuron of each pattern, the strongest of a pattern first."""
     parts = []
     for number, one in enumerate(study.kept):
@@ -319,7 +321,7 @@ def _plain_value(value: Any) -> Any:
     return str(value)
 
 
-def _intervals(study: Study) -> str:
+def _intervals(study: PatternStudy) -> str:
     if not study.kept:
         return "No pattern is kept, and there are no intervals."
     n_prompts = [one.n_prompts for one in study.kept]
@@ -330,8 +332,9 @@ def _summary(
     samples: Samples,
     groups: NDArray[np.int64],
     settings: PatternSettings,
-    study: Study,
+    study: PatternStudy,
     found: Meaning,
+    notes: Notes,
 ) -> dict[str, Any]:
     return {
         "counts": {
@@ -356,6 +359,6 @@ def _summary(
         },
         "tests_of_meaning": dict(found.n_tests),
         "intervals": _intervals(study),
-        "skipped": dict(samples.skipped),
-        "subsampled": dict(samples.subsampled),
+        "skipped": dict(notes.skipped),
+        "subsampled": dict(notes.subsampled),
     }

@@ -80,7 +80,7 @@ class Tested:
 
 
 @dataclass(frozen=True)
-class Study:
+class PatternStudy:
     """kept: what passes, the most surprising first; n_found: in each half; n_tested:
     patterns tested; n_searched: samples searched in each half; n_distinct: samples that differ;
     n_kept_permuted: patterns kept in each permuted data set; n_neurons_permuted: neurons in it."""
@@ -121,7 +121,7 @@ class Half:
 
 def study_patterns(
     samples: Half, settings: SearchSettings, done: Callable[[], object] = lambda: None
-) -> Study:
+) -> PatternStudy:
     """Search both halves, test, and do the same to permuted data.
 
     samples: all of both halves, in order, no two with the same tokens before them. `done` is called
@@ -133,7 +133,7 @@ def study_patterns(
     kept = [one for one in tested if one.q_value <= settings.fdr]
     small = [half.first(MOST_SEARCHED) for half in halves]
     n_kept, n_neurons = _permuted(small, settings, done)
-    return Study(
+    return PatternStudy(
         sorted(kept, key=lambda one: -one.surprise_bits),
         n_found,
         len(tested),

@@ -11,6 +11,7 @@ depends on them is left out and named in `skipped`.
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Literal
 
 import numpy as np
@@ -64,8 +65,7 @@ class Samples:
     """The samples of one dataset, in the order of their completions.
 
     table: their rows; activations: a row each, in the same order; prompt_ids: (P,), the table's
-    number of each prompt; skipped: what cannot be computed -> why; subsampled: what rests on a part
-    of the samples -> on which.
+    number of each prompt; skipped: what cannot be computed of them -> why.
     """
 
     table: pd.DataFrame
@@ -73,8 +73,7 @@ class Samples:
     geometry: Geometry
     completions: Completions
     prompt_ids: NDArray[np.int64]
-    skipped: dict[str, str] = field(default_factory=dict)
-    subsampled: dict[str, str] = field(default_factory=dict)
+    skipped: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
     def __len__(self) -> int:
         return len(self.table)
@@ -161,11 +160,17 @@ class Samples:
         return [str(text) for text in self.table["input_text"].to_numpy()[first]]
 
 
-def arrange(table: pd.DataFrame, activations: PackedActivations, geometry: Geometry) -> Samples:
+def arrange(
+    table: pd.DataFrame,
+    activations: PackedActivations,
+    geometry: Geometry,
+    left_out: Mapping[str, str] | None = None,
+) -> Samples:
     """Return the samples in the order of their completions.
 
-    table: a dataset's table, at least one row; activations: a row for each of its rows. Raises
-    `UserError` where a column of numbers holds something else.
+    table: a dataset's table, at least one row; activations: a row for each of its rows; left_out:
+    what is not there of the files they are from -> why. Raises `UserError` where a column of
+    numbers holds something else.
     """
     _require_whole_numbers(table)
     skipped: dict[str, str] = {}
@@ -188,7 +193,7 @@ def arrange(table: pd.DataFrame, activations: PackedActivations, geometry: Geome
         geometry,
         completions,
         prompt_ids,
-        skipped,
+        MappingProxyType(skipped | dict(left_out or {})),
     )
 
 

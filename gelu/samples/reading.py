@@ -77,8 +77,8 @@ def read_samples(
     Raises `UserError` as `read_run_samples` does.
     """
     run = read_run_samples(table_path, activation_path, source, needed_columns)
-    samples = arrange(run.matched.table, run.matched.activations, run.geometry)
-    samples.skipped.update(run.matched.left_out)
+    matched = run.matched
+    samples = arrange(matched.table, matched.activations, run.geometry, matched.left_out)
     inputs = {
         "dataset_csv": table_path.name,
         "dataset_csv_sha256": file_hash(table_path),

@@ -7,7 +7,6 @@ A table may lack rows. A token is known where the prompt, an output or a context
 is; what none of them says is `UNKNOWN_TOKEN`, and never taken for a token or for no token.
 """
 
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -19,6 +18,7 @@ from gelu.model.config import known_geometry
 from gelu.model.source import ModelSource
 from gelu.model.tokenizer import load_tokenizer, require_text_length, token_ids_of
 from gelu.samples.arrays import Samples
+from gelu.samples.notes import Notes
 
 NO_TOKEN, UNKNOWN_TOKEN = -1, -2
 NEEDED_COLUMNS = ("input_text", "output_id", "context_token_id", "absolute_position")
@@ -92,12 +92,12 @@ def _refuse(samples: Samples, row: int, column: str, stated: Ints, found: int) -
     )
 
 
-def token_history(samples: Samples, encode: Encoder | None, length: int) -> Ints:
+def token_history(samples: Samples, encode: Encoder | None, length: int, notes: Notes) -> Ints:
     """Return the last `length` tokens that each sample's model had read, newest first.
 
     samples, encode, errors: see `known_tokens`. Returns (n, length) ids, `NO_TOKEN` before the
     beginning, `UNKNOWN_TOKEN` where unknown. Column 0 is the context token. Of how many samples
-    rows are missing is noted in `samples.skipped` and on stderr.
+    rows are missing is entered in `notes`.
     """
     history = np.full((len(samples), length), NO_TOKEN, np.int64)
     n_after_gaps = 0
@@ -108,11 +108,9 @@ def token_history(samples: Samples, encode: Encoder | None, length: int) -> Ints
         unknown = (history[tokens.rows] == UNKNOWN_TOKEN) & (back >= tokens.n_prompt)
         n_after_gaps += int(unknown.any(axis=1).sum())
     if n_after_gaps:
-        note(
-            samples.skipped,
-            "tokens before some samples",
+        notes.skipped["tokens before some samples"] = (
             f"the dataset CSV lacks rows; of {n_after_gaps:,} of {len(samples):,} samples not all "
-            f"of the last {length} tokens are known",
+            f"of the last {length} tokens are known"
         )
     return history
 
@@ -128,23 +126,16 @@ def number_contexts(history: Ints) -> tuple[Ints, Ints]:
     return last.astype(np.int64), pair.astype(np.int64)
 
 
-def note(skipped: dict[str, str], what: str, why: str) -> None:
-    """Enter what cannot be computed, and say so on stderr."""
-    skipped[what] = why
-    print(f"note: {why}", file=sys.stderr)
-
-
-def prompt_encoder(source: ModelSource, skipped: dict[str, str]) -> Encoder | None:
+def prompt_encoder(source: ModelSource, notes: Notes) -> Encoder | None:
     """Return a function that gives a prompt's token ids; None where the tokenizer is not at hand.
 
-    That is then noted in `skipped` and on stderr.
+    That is then entered in `notes`.
     """
     try:
         tokenizer = load_tokenizer(source)
     except UserError as error:
-        note(
-            skipped, "tokens of the prompts", f"of a prompt only its last token is known ({error})"
-        )
+        reason = f"of a prompt only its last token is known ({error})"
+        notes.skipped["tokens of the prompts"] = reason
         return None
     known = known_geometry(source)
 

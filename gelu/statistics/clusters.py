@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from gelu.packed import PackedActivations
 from gelu.samples.arrays import Samples
+from gelu.samples.notes import Notes
 from gelu.threads import one_thread
 
 COMPONENTS = 50
@@ -82,23 +83,23 @@ def _transposed_times(
     return total
 
 
-def cluster_samples(samples: Samples, n_clusters: int | None, seed: int) -> Clusters:
+def cluster_samples(samples: Samples, n_clusters: int | None, seed: int, notes: Notes) -> Clusters:
     """Group and lay out the samples; n_clusters None: the number of the highest silhouette.
 
     Cluster 0 is the largest. Where samples are too few or all alike there is one cluster, and
-    `samples.skipped` says so. The result does not depend on the number of threads.
+    `notes` say so. The result does not depend on the number of threads.
     """
     with one_thread():
-        return _cluster(samples, n_clusters, seed)
+        return _cluster(samples, n_clusters, seed, notes)
 
 
-def _cluster(samples: Samples, n_clusters: int | None, seed: int) -> Clusters:
+def _cluster(samples: Samples, n_clusters: int | None, seed: int, notes: Notes) -> Clusters:
     scores, explained = principal_components(samples.activations, COMPONENTS, seed)
     rng = np.random.default_rng(seed)
-    part = _part(samples, rng)
+    part = _part(samples, rng, notes)
     n_distinct = len(np.unique(scores[part].round(9), axis=0))
     if n_distinct < 3:
-        samples.skipped["clusters"] = (
+        notes.skipped["clusters"] = (
             f"{len(samples)} samples with {n_distinct} different sets of neurons; needs three"
         )
         codes, silhouette = np.zeros(len(samples), np.int64), None
@@ -116,11 +117,11 @@ def _cluster(samples: Samples, n_clusters: int | None, seed: int) -> Clusters:
     )
 
 
-def _part(samples: Samples, rng: np.random.Generator) -> NDArray[np.int64]:
+def _part(samples: Samples, rng: np.random.Generator, notes: Notes) -> NDArray[np.int64]:
     """Return the samples to lay out and to choose the number of clusters by, ascending."""
     if len(samples) <= MOST_EMBEDDED:
         return np.arange(len(samples))
-    samples.subsampled["clusters"] = (
+    notes.subsampled["clusters"] = (
         f"{MOST_EMBEDDED:,} of {len(samples):,} samples, drawn at random, are laid out and decide "
         "on the clusters; the others join the nearest"
     )

@@ -1,6 +1,6 @@
 """Neurons active in every completion of a prompt, and less in those of other prompts.
 
-    found = consistent_neurons(samples, fdr)
+    found = consistent_neurons(samples, fdr, notes)
     found.table                 # ranked, whether or not they pass
 
 The test: completions are what is drawn independently, so if the prompt did not matter to a neuron,
@@ -27,6 +27,7 @@ from scipy.sparse import csr_array
 
 from gelu.neurons import dimension_of, layer_of
 from gelu.samples.arrays import Samples
+from gelu.samples.notes import Notes
 from gelu.statistics.attainable import completions_needed, fewest_together
 from gelu.statistics.deals import deal_p_values, levels, n_levels
 from gelu.statistics.enrichment import one_hot
@@ -56,7 +57,7 @@ class Consistency:
     unattainable: str | None
 
 
-def consistent_neurons(samples: Samples, fdr: float) -> Consistency:
+def consistent_neurons(samples: Samples, fdr: float, notes: Notes) -> Consistency:
     """Rank the neurons active in all of a prompt's completions and not in all others; test them.
 
     Tested are prompts with two different completions or more, each with every neuron that is active
@@ -73,7 +74,7 @@ def consistent_neurons(samples: Samples, fdr: float) -> Consistency:
     together = fewest_together(smallest, found.n_tests, fdr)
     reason = _unattainable(design, found, together, fdr)
     if not design.comparisons:
-        samples.skipped[WHAT] = str(reason)
+        notes.skipped[WHAT] = str(reason)
     return Consistency(
         table,
         found.n_tests,

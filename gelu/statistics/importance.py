@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from gelu.neurons import Geometry, dimension_of, layer_of
 from gelu.samples.arrays import ROLES, Samples
+from gelu.samples.notes import Notes
 from gelu.statistics.enrichment import one_hot
 from gelu.statistics.information import (
     activity_entropy,
@@ -20,7 +21,7 @@ KINDS = ("selective", "always_on", "dead")
 INFORMATION = ("mi_output_bits", "mi_context_bits", "mi_prompt_bits", "mi_position_bits")
 
 
-def importance_table(samples: Samples, seed: int) -> pd.DataFrame:
+def importance_table(samples: Samples, seed: int, notes: Notes) -> pd.DataFrame:
     """Return a row for every neuron, most important first, columns as in the file contract.
 
     Information in bits is that beyond chance, not below 0, and missing where the samples cannot
@@ -33,7 +34,7 @@ def importance_table(samples: Samples, seed: int) -> pd.DataFrame:
     n_samples, d_mlp = len(samples), samples.geometry.d_mlp
     ids = np.arange(len(counts))
     kind = np.where(counts == 0, 2, np.where(counts == n_samples, 1, 0))
-    information = _information(samples, counts, seed)
+    information = _information(samples, counts, seed, notes)
     table = pd.DataFrame(
         {
             "neuron_id": ids,
@@ -85,14 +86,14 @@ class _Partition:
 
 
 def _information(
-    samples: Samples, counts: NDArray[np.int64], seed: int
+    samples: Samples, counts: NDArray[np.int64], seed: int, notes: Notes
 ) -> dict[str, NDArray[np.float64]]:
     """Return each information column, (n_neurons,); missing ones are all NaN."""
     partitions = _partitions(samples)
     result = {name: np.full(len(counts), np.nan) for name in INFORMATION}
     for partition in partitions:
         result[partition.name] = np.zeros(len(counts))
-    prompts = _PromptInformation.of(samples, seed)
+    prompts = _PromptInformation.of(samples, seed, notes)
     if prompts is not None:
         result["mi_prompt_bits"] = np.zeros(len(counts))
     indicators = [one_hot(partition.codes, len(partition.sizes())) for partition in partitions]
@@ -133,13 +134,13 @@ class _PromptInformation:
     shuffles: NDArray[np.int64]
 
     @classmethod
-    def of(cls, samples: Samples, seed: int) -> "_PromptInformation | None":
-        """Return None where prompts and completions cannot be told apart; says so in `skipped`."""
+    def of(cls, samples: Samples, seed: int, notes: Notes) -> "_PromptInformation | None":
+        """Return None where prompts and completions cannot be told apart; says so in `notes`."""
         prompts = samples.completions.prompts
         n_prompts = len(np.unique(prompts))
         if n_prompts == 1 or n_prompts == len(prompts):
             what = "one prompt" if n_prompts == 1 else "one completion of each prompt"
-            samples.skipped["mi_prompt_bits"] = (
+            notes.skipped["mi_prompt_bits"] = (
                 f"there is only {what}, so a neuron's share of the prompt cannot be told from that "
                 "of the completion"
             )

@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 from gelu.neurons import dimension_of, layer_of
 from gelu.samples.arrays import Samples
 from gelu.samples.completions import Completions
+from gelu.samples.notes import Notes
 from gelu.statistics.attainable import fewest_together
 from gelu.statistics.enrichment import (
     Found,
@@ -76,7 +77,7 @@ class PositionTests:
 
 
 def position_specific_neurons(
-    samples: Samples, information: NDArray[np.float64], fdr: float
+    samples: Samples, information: NDArray[np.float64], fdr: float, notes: Notes
 ) -> PositionTests:
     """Test every selective neuron; ordered by information, most first.
 
@@ -87,7 +88,7 @@ def position_specific_neurons(
         return PositionTests(pd.DataFrame(columns=list(COLUMNS)), 0, 0)
     ranges = ranges_to_test(positions)
     if ranges.shape[0] == 0:
-        samples.skipped["position-specific neurons"] = "all samples have the same position"
+        notes.skipped["position-specific neurons"] = "all samples have the same position"
         return PositionTests(pd.DataFrame(columns=list(COLUMNS)), 0, 0)
     sets = samples.completions.one_of_each_text(MOST_SETS)
     if len(sets[0]) < 2:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from gelu.packed import PackedActivations
 from gelu.samples.arrays import Samples
+from gelu.samples.notes import Notes
 from gelu.statistics.attainable import partitions
 from gelu.statistics.consistent_neurons import Consistency, consistent_neurons
 from gelu.statistics.enrichment import one_hot
@@ -57,32 +58,34 @@ class PromptComparison:
     between_by_token: float
 
 
-def compare_prompts(samples: Samples, fdr: float, seed: int) -> PromptComparison:
+def compare_prompts(samples: Samples, fdr: float, seed: int, notes: Notes) -> PromptComparison:
     """Compare all completions; where there are too many, those of prompts drawn by `seed`.
 
-    What is left out goes into `samples.skipped` and `samples.subsampled`.
+    What is left out goes into `notes`.
     """
     rng = np.random.default_rng(seed)
-    chosen = _choose_completions(samples, rng)
+    chosen = _choose_completions(samples, rng, notes)
     sets = completion_sets(_rows(samples, chosen), _renumbered(samples, chosen))
     prompts = samples.completions.prompts[chosen]
     overlap = pairwise_overlap(sets)
     jaccard = overlap.jaccard()
-    by_token = _by_token(samples, chosen, rng)
+    by_token = _by_token(samples, chosen, rng, notes)
     units = samples.prompt_units()
     same, different = _pair_masks(units[chosen])
     return PromptComparison(
         _sample_table(samples, chosen, overlap.intersection, overlap.union, jaccard),
         _prompt_table(samples, prompts, jaccard, by_token),
-        consistent_neurons(samples, fdr),
+        consistent_neurons(samples, fdr, notes),
         jaccard[same],
         jaccard[different],
-        _test(samples, chosen, fdr, rng),
+        _test(samples, chosen, fdr, rng, notes),
         *(_mean(by_token.jaccard[mask]) for mask in _pair_masks(units[by_token.completions])),
     )
 
 
-def _choose_completions(samples: Samples, rng: np.random.Generator) -> NDArray[np.int64]:
+def _choose_completions(
+    samples: Samples, rng: np.random.Generator, notes: Notes
+) -> NDArray[np.int64]:
     """Return the completions, ascending: all, or of as many random prompts as allowed."""
     prompts = samples.completions.prompts
     if len(prompts) <= MOST_COMPLETIONS:
@@ -91,7 +94,7 @@ def _choose_completions(samples: Samples, rng: np.random.Generator) -> NDArray[n
     sizes = np.bincount(prompts)[order]
     kept = order[: max(1, int((sizes.cumsum() <= MOST_COMPLETIONS).sum()))]
     chosen = np.flatnonzero(np.isin(prompts, kept))[:MOST_COMPLETIONS]
-    samples.subsampled["completions compared"] = (
+    notes.subsampled["completions compared"] = (
         f"{len(chosen):,} of {len(prompts):,} completions, of {len(kept):,} prompts drawn at random"
     )
     return chosen
@@ -128,7 +131,9 @@ class _ByToken:
     completions: NDArray[np.int64]
 
 
-def _by_token(samples: Samples, chosen: NDArray[np.int64], rng: np.random.Generator) -> _ByToken:
+def _by_token(
+    samples: Samples, chosen: NDArray[np.int64], rng: np.random.Generator, notes: Notes
+) -> _ByToken:
     """Compare completions token by token: the first with the first, and so on.
 
     Tokens are compared where both completions have a sample of that position.
@@ -136,7 +141,7 @@ def _by_token(samples: Samples, chosen: NDArray[np.int64], rng: np.random.Genera
     completions = samples.completions
     if len(chosen) > MOST_COMPLETIONS_BY_TOKEN:
         chosen = np.sort(rng.choice(chosen, MOST_COMPLETIONS_BY_TOKEN, replace=False))
-        samples.subsampled["completions compared token by token"] = (
+        notes.subsampled["completions compared token by token"] = (
             f"{MOST_COMPLETIONS_BY_TOKEN:,} completions drawn at random"
         )
     rows = np.flatnonzero(np.isin(completions.of_samples(), chosen))
@@ -218,7 +223,11 @@ def _prompt_means(
 
 
 def _test(
-    samples: Samples, chosen: NDArray[np.int64], level: float, rng: np.random.Generator
+    samples: Samples,
+    chosen: NDArray[np.int64],
+    level: float,
+    rng: np.random.Generator,
+    notes: Notes,
 ) -> PermutationTest | None:
     """Test over completions, all cut to the length of the shortest.
 
@@ -232,7 +241,7 @@ def _test(
     same, different = _pair_masks(units)
     if not same.any() or not different.any():
         reason = _untestable(len(np.unique(units)), len(kept) < len(chosen), level)
-        samples.skipped["completions within a prompt against those between prompts"] = reason
+        notes.skipped["completions within a prompt against those between prompts"] = reason
         return None
     sets = completion_sets(*_cut(samples, kept, shortest))
     return permutation_test(pairwise_overlap(sets).jaccard(), units, level, rng)

@@ -18,6 +18,7 @@ from gelu.neurons import dimension_of, layer_of
 from gelu.packed import PackedActivations
 from gelu.samples.arrays import ROLES, Role, Samples, TokenLabels
 from gelu.samples.completions import Completions
+from gelu.samples.notes import Notes
 from gelu.statistics.enrichment import Found, Labels, enriched, one_hot, selective_blocks
 from gelu.statistics.family import Family, least_p_values, mostly_active, samples_needed
 from gelu.statistics.multiple_testing import benjamini_hochberg
@@ -90,6 +91,8 @@ def token_specific_neurons(
     fdr: float,
     min_phi: float = 0.0,
     top_per_token: int | None = None,
+    *,
+    notes: Notes,
 ) -> TokenTests:
     """Test every token that has `min_token_count` samples, in each role, with every neuron.
 
@@ -105,7 +108,7 @@ def token_specific_neurons(
     tested, indicator = _labels_to_test(labels, len(samples), min_token_count)
     counts = samples.activations.counts()
     selective = counts[(counts > 0) & (counts < len(samples))]
-    _name_untested(samples, tested, min_token_count)
+    _name_untested(samples, tested, min_token_count, notes)
     none = np.zeros(len(tested.roles), np.int64)
     nothing = TokenTests(
         pd.DataFrame(columns=list(COLUMNS)),
@@ -253,10 +256,10 @@ def _labels_to_test(
     return tested, scipy.sparse.csr_array(scipy.sparse.vstack(blocks))
 
 
-def _name_untested(samples: Samples, tested: _Tested, min_token_count: int) -> None:
+def _name_untested(samples: Samples, tested: _Tested, min_token_count: int, notes: Notes) -> None:
     for role in ROLES:
-        if role not in tested.roles and f"{role} tokens" not in samples.skipped:
-            samples.skipped[f"neurons specific to {role} tokens"] = (
+        if role not in tested.roles and f"{role} tokens" not in notes.skipped:
+            notes.skipped[f"neurons specific to {role} tokens"] = (
                 f"no {role} token has {min_token_count} samples or more and samples without it"
             )
 

@@ -18,6 +18,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from gelu.samples.arrays import Samples
+from gelu.samples.notes import Notes
 from gelu.statistics.multiple_testing import benjamini_hochberg
 from gelu.statistics.similarity import pairwise_overlap
 
@@ -50,11 +51,11 @@ class AcrossPrompts:
     unattainable: str | None
 
 
-def tokens_across_prompts(samples: Samples, fdr: float, seed: int) -> AcrossPrompts:
+def tokens_across_prompts(samples: Samples, fdr: float, seed: int, notes: Notes) -> AcrossPrompts:
     """Compare every token generated under two or more prompts.
 
     Ordered by p-value, then by number of samples. Where there are too many samples, those of some
-    completions are compared, and of a frequent token some samples; `samples.subsampled` says so. A
+    completions are compared, and of a frequent token some samples; `notes` say so. A
     token that is then left under one prompt has no Jaccard index and no p-value.
     """
     none = AcrossPrompts(pd.DataFrame(columns=list(COLUMNS)), 0, 1.0, None)
@@ -66,9 +67,9 @@ def tokens_across_prompts(samples: Samples, fdr: float, seed: int) -> AcrossProm
     n_prompts = np.bincount(under, minlength=len(tokens.texts))
     shared = np.flatnonzero(n_prompts >= 2)
     if len(shared) == 0:
-        samples.skipped["tokens across prompts"] = "no token was generated under two prompts"
+        notes.skipped["tokens across prompts"] = "no token was generated under two prompts"
         return none
-    compare = _Comparison.of(samples, tokens.codes, np.random.default_rng(seed))
+    compare = _Comparison.of(samples, tokens.codes, np.random.default_rng(seed), notes)
     results = [compare.token(int(token)) for token in shared]
     table = pd.DataFrame(
         {
@@ -125,9 +126,9 @@ class _Comparison:
 
     @classmethod
     def of(
-        cls, samples: Samples, codes: NDArray[np.int64], rng: np.random.Generator
+        cls, samples: Samples, codes: NDArray[np.int64], rng: np.random.Generator, notes: Notes
     ) -> "_Comparison":
-        chosen = _choose_completions(samples, rng)
+        chosen = _choose_completions(samples, rng, notes)
         kept = np.isin(samples.completions.of_samples(), chosen)
         sets = samples.activations.taken(np.flatnonzero(kept))
         sizes = samples.completions.lengths[chosen]
@@ -198,14 +199,16 @@ def _n_turns(lengths: NDArray[np.int64]) -> NDArray[np.int64]:
     return lengths - lengths // AFTERMATH
 
 
-def _choose_completions(samples: Samples, rng: np.random.Generator) -> NDArray[np.int64]:
+def _choose_completions(
+    samples: Samples, rng: np.random.Generator, notes: Notes
+) -> NDArray[np.int64]:
     """Return all completions, ascending, or random ones of `MOST_SAMPLES` samples together."""
     lengths = samples.completions.lengths
     if len(samples) <= MOST_SAMPLES:
         return np.arange(len(lengths))
     order = rng.permutation(len(lengths))
     chosen = np.sort(order[lengths[order].cumsum() <= MOST_SAMPLES])
-    samples.subsampled["tokens across prompts"] = (
+    notes.subsampled["tokens across prompts"] = (
         f"{lengths[chosen].sum():,} of {len(samples):,} samples, those of completions drawn at "
         f"random; at most {MOST_SAMPLES_OF_TOKEN} samples of a token"
     )

@@ -19,6 +19,7 @@ from gelu.learning.activation_study import (
 from gelu.learning.network import log_loss_gradient
 from gelu.learning.settings import ActivationSettings
 from gelu.samples.arrays import Samples
+from gelu.samples.notes import Notes
 from gelu.samples.token_history import token_history
 from tests.helpers import CountedBars
 from tests.planted import LENGTH, N_TOKENS, binary_entropy, planted_samples, planted_tokens
@@ -63,7 +64,7 @@ def test_the_bars_end_at_their_totals(n_prompts: int, epochs: int) -> None:
     active = np.random.default_rng(1).random((n_prompts * LENGTH, 8)) < 0.5
     samples, bars = planted_samples(tokens, active, n_layer=2), CountedBars()
     settings = replace(SETTINGS, epochs=epochs, least_steps=30)
-    history = token_history(samples, None, SETTINGS.history)
+    history = token_history(samples, None, SETTINGS.history, notes=Notes.of(samples))
     groups = samples.completions.prompts_of_samples()
     study_activations(samples, groups, history, settings, "cpu", bars)
     assert [name for name, *_ in bars.bars] == ["smoothing", "learning", "mixing", "testing"]
@@ -71,7 +72,7 @@ def test_the_bars_end_at_their_totals(n_prompts: int, epochs: int) -> None:
 
 
 def _study(samples: Samples) -> ActivationStudy:
-    history = token_history(samples, None, SETTINGS.history)
+    history = token_history(samples, None, SETTINGS.history, notes=Notes.of(samples))
     groups = samples.completions.prompts_of_samples()
     return study_activations(samples, groups, history, SETTINGS, "cpu", no_bars)
 

@@ -21,6 +21,7 @@ from gelu.learning.prediction import Strengths, mixture_rows
 from gelu.learning.settings import ActivationSettings
 from gelu.packed import PackedActivations
 from gelu.samples.arrays import Samples
+from gelu.samples.notes import Notes
 from gelu.samples.token_history import token_history
 from tests.learning.test_activations import no_bars
 from tests.planted import LENGTH, planted_samples
@@ -42,7 +43,9 @@ def _few_prompts(seed: int) -> Samples:
 
 def _study(samples: Samples) -> ActivationStudy:
     first = samples.table.drop_duplicates("input_text").set_index("input_text")["context_token_id"]
-    history = token_history(samples, lambda text: [int(first[text])], SETTINGS.history)
+    history = token_history(
+        samples, lambda text: [int(first[text])], SETTINGS.history, notes=Notes.of(samples)
+    )
     groups = samples.completions.prompts_of_samples()
     return study_activations(samples, groups, history, SETTINGS, "cpu", no_bars)
 

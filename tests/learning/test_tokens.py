@@ -45,6 +45,7 @@ from gelu.model.loading import load_model
 from gelu.model.source import find_model
 from gelu.packed import PackedActivations
 from gelu.samples.arrays import Samples
+from gelu.samples.notes import Notes
 from gelu.samples.token_history import token_history
 from tests.helpers import CountedBars
 from tests.planted import N_TOKENS, next_token_entropy, planted_samples, planted_tokens
@@ -73,16 +74,28 @@ def test_the_bar_ends_at_its_total(n_prompts: int, epochs: int, rank: int) -> No
     settings = replace(SETTINGS, epochs=epochs, rank=rank, hidden=4)
     groups = samples.completions.prompts_of_samples()
     study_next_token(
-        samples, groups, token_history(samples, None, 2), settings, N_TOKENS, None, bars
+        samples,
+        groups,
+        token_history(samples, None, 2, notes=Notes.of(samples)),
+        settings,
+        N_TOKENS,
+        None,
+        bars,
+        notes=Notes.of(samples),
     )
     ((_, total, done),) = bars.bars
     assert done == total > 0
 
 
-def _study(samples: Samples, settings: NextTokenSettings = SETTINGS) -> NextTokenStudy:
-    history = token_history(samples, None, 2)
+def _study(
+    samples: Samples, settings: NextTokenSettings = SETTINGS, notes: Notes | None = None
+) -> NextTokenStudy:
+    notes = notes or Notes.of(samples)
+    history = token_history(samples, None, 2, notes=notes)
     groups = samples.completions.prompts_of_samples()
-    return study_next_token(samples, groups, history, settings, N_TOKENS, None, no_bars)
+    return study_next_token(
+        samples, groups, history, settings, N_TOKENS, None, no_bars, notes=notes
+    )
 
 
 def _samples(shuffled: bool = False) -> Samples:
@@ -144,10 +157,11 @@ def test_one_layer_and_rare_tokens_leave_out_what_they_cannot_tell() -> None:
     tokens = planted_tokens(PROMPTS, seed=3)
     active = tokens[:, :-1].reshape(-1)[:, None] == np.arange(N_TOKENS)
     samples = planted_samples(tokens, active, n_layer=1)
-    study = _study(samples, replace(SETTINGS, epochs=1, min_token_count=10**6))
+    notes = Notes.of(samples)
+    study = _study(samples, replace(SETTINGS, epochs=1, min_token_count=10**6), notes)
     assert set(study.scores["neurons"]) == {"none", "all", "model"}
     assert len(study.carriers) == 0 and study.direct is None
-    assert "fewer than two tokens" in samples.skipped["neurons that carry a token"]
+    assert "fewer than two tokens" in notes.skipped["neurons that carry a token"]
 
 
 def test_without_the_model_its_accuracy_is_unknown_and_its_surprise_is_not(

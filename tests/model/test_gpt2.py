@@ -9,7 +9,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gelu.generation.decoding import Row, Settings, generate
+from gelu.generation.decoding import Row, SamplingSettings, generate
 from gelu.generation.host_copy import pack_bits
 from gelu.generation.prompts import Prompt
 from gelu.model.gpt2 import KeyValueCache
@@ -106,7 +106,7 @@ def test_padded_batches_write_and_record_what_transformers_computes(
     rows = [Row(prompt, stream) for prompt in prompts for stream in range(2)]
     texts = [list(row.prompt.token_ids) for row in rows]
     with torch.no_grad(), GeluRecorder(theirs, positions=-1) as recorder:
-        for step in generate(ours, rows, Settings(0, 0.8, 0)):
+        for step in generate(ours, rows, SamplingSettings(0, 0.8, 0)):
             for row, record in zip(step.rows, step.records, strict=True):
                 logits = theirs(torch.tensor([texts[row]])).logits[0, -1]
                 chance = torch.log_softmax(logits / 0.8, dim=-1)[int(record["id"])]

@@ -20,8 +20,8 @@ from gelu.patterns.permutation import (
 )
 from gelu.patterns.testing import (
     Half,
+    PatternStudy,
     SearchSettings,
-    Study,
     judge,
     study_patterns,
 )
@@ -29,7 +29,7 @@ from gelu.patterns.testing import (
 SETTINGS = SearchSettings(seed=1, fdr=0.05, most=50, null_draws=0)
 
 
-def study(data: Planted, settings: SearchSettings = SETTINGS) -> Study:
+def study(data: Planted, settings: SearchSettings = SETTINGS) -> PatternStudy:
     """Return what the product finds in planted data."""
     return study_patterns(all_of(data), settings)
 

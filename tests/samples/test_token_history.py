@@ -19,6 +19,7 @@ from gelu.packed import PackedActivations
 from gelu.patterns.meaning import context_of, labels_in_role
 from gelu.samples.arrays import Samples, arrange
 from gelu.samples.grouping import GAP, completions_so_far
+from gelu.samples.notes import Notes
 from gelu.samples.reading import FolderSamples, read_folder
 from gelu.samples.token_history import (
     NO_TOKEN,
@@ -48,7 +49,7 @@ def read(tmp_path_factory: pytest.TempPathFactory) -> FolderSamples:
 
 
 def encoder(read: FolderSamples) -> Any:
-    encode = prompt_encoder(read.source, {})
+    encode = prompt_encoder(read.source, Notes())
     assert encode is not None
     return encode
 
@@ -72,10 +73,11 @@ def a_gap(table: pd.DataFrame) -> Any:
     return ~(first & table["token_position"].between(4, 6))
 
 
-def ranks(read: FolderSamples) -> dict[int, int]:
+def ranks(read: FolderSamples, notes: Notes | None = None) -> dict[int, int]:
+    notes = Notes() if notes is None else notes
     model = load_model(find_model(MODEL), "cpu")
     rows = np.arange(len(read.samples))
-    found = next_token_run.ranks_of(model, read, encoder(read), rows)
+    found = next_token_run.ranks_of(model, read, encoder(read), rows, notes=notes)
     return dict(zip(read.samples.table["sample_id"].tolist(), found.tolist(), strict=True))
 
 
@@ -90,25 +92,27 @@ def test_ranks_of_a_whole_dataset_are_all_known(true_ranks: dict[int, int]) -> N
 
 
 def test_ranks_are_known_where_all_tokens_before_are(
-    read: FolderSamples, true_ranks: dict[int, int], capsys: pytest.CaptureFixture[str]
+    read: FolderSamples, true_ranks: dict[int, int]
 ) -> None:
-    part = without(read, every(3))
-    known = {sample: rank for sample, rank in ranks(part).items() if rank != UNKNOWN_RANK}
+    part, notes = without(read, every(3)), Notes()
+    known = {sample: rank for sample, rank in ranks(part, notes).items() if rank != UNKNOWN_RANK}
     first = part.samples.table.loc[part.samples.table["token_position"] == 0, "sample_id"]
     assert known == {sample: true_ranks[sample] for sample in first}
     told = "of 9 of 12 held-out samples it is unknown what the model had read"
-    assert told in capsys.readouterr().err
-    assert told in part.samples.skipped["the model's own guesses"]
+    assert told in notes.skipped["the model's own guesses"]
 
 
 def test_a_token_of_a_missing_row_is_known_from_the_row_after(
     read: FolderSamples, true_ranks: dict[int, int]
 ) -> None:
-    part = without(read, every(2))
-    found = ranks(part)
+    part, notes = without(read, every(2)), Notes()
+    found = ranks(part, notes)
     assert found == {sample: true_ranks[sample] for sample in found}
-    assert "the model's own guesses" not in part.samples.skipped
-    whole, history = (token_history(each.samples, encoder(read), 6) for each in (read, part))
+    assert "the model's own guesses" not in notes.skipped
+    whole, history = (
+        token_history(each.samples, encoder(read), 6, notes=Notes.of(each.samples))
+        for each in (read, part)
+    )
     assert (history == whole[every(2)(read.samples.table)]).all()
 
 
@@ -123,10 +127,14 @@ def test_a_gap_in_one_completion_leaves_out_what_comes_after_it(
 
 
 def test_histories_tell_the_beginning_from_a_gap(
-    read: FolderSamples, capsys: pytest.CaptureFixture[str]
+    read: FolderSamples,
 ) -> None:
-    part, whole = without(read, a_gap), token_history(read.samples, encoder(read), 12)
-    history = token_history(part.samples, encoder(read), 12)
+    notes = Notes()
+    part, whole = (
+        without(read, a_gap),
+        token_history(read.samples, encoder(read), 12, notes=Notes.of(read.samples)),
+    )
+    history = token_history(part.samples, encoder(read), 12, notes)
     same = whole[a_gap(read.samples.table)]
     assert (history[:, 0] == same[:, 0]).all()
     unknown = history == UNKNOWN_TOKEN
@@ -134,7 +142,8 @@ def test_histories_tell_the_beginning_from_a_gap(
     # Tokens 4 and 5 are gone; 6 is the context of token 7, and they come before it.
     assert np.argwhere(unknown[4:5]).tolist() == [[0, 1], [0, 2]]
     assert (same[unknown] != NO_TOKEN).all() and (history[0, 10:] == NO_TOKEN).all()
-    assert "of 5 of 33 samples not all of the last 12 tokens are known" in capsys.readouterr().err
+    told = "of 5 of 33 samples not all of the last 12 tokens are known"
+    assert told in notes.skipped["tokens before some samples"]
 
 
 def test_without_a_tokenizer_a_prompt_is_unknown_and_not_absent(read: FolderSamples) -> None:
@@ -142,7 +151,7 @@ def test_without_a_tokenizer_a_prompt_is_unknown_and_not_absent(read: FolderSamp
     n_prompt = len(encoder(read)("I think love is"))
     assert tokens.n_prompt == n_prompt
     assert (tokens.ids[: n_prompt - 1] == UNKNOWN_TOKEN).all() and tokens.ids[n_prompt - 1] >= 0
-    history = token_history(read.samples, None, 12)
+    history = token_history(read.samples, None, 12, notes=Notes.of(read.samples))
     assert (history[0] == NO_TOKEN).sum() == 12 - n_prompt
 
 
@@ -228,7 +237,10 @@ def test_completions_are_compared_at_equal_positions(read: FolderSamples) -> Non
     second = table["prompt_sample_idx"] == 1
     part = without(read, lambda table: table["token_position"] % 2 == second)
     both = without(read, lambda table: table["token_position"] % 2 == 0)
-    means = [compare_prompts(each.samples, 0.05, 0).within_by_token for each in (part, both)]
+    means = [
+        compare_prompts(each.samples, 0.05, 0, notes=Notes.of(each.samples)).within_by_token
+        for each in (part, both)
+    ]
     assert np.isnan(means[0]) and means[1] > 0
 
 
@@ -240,4 +252,4 @@ def test_the_loaded_models_own_vocabulary_counts(
     table.loc[5, column] = 1 << 20
     changed = replace(read, samples=replace(read.samples, table=table))
     with pytest.raises(UserError, match=f"sample 5 has {column} 1048576; the model has 0 to"):
-        next_token_run.look_inside(changed, encoder(read), "cpu")
+        next_token_run.look_inside(changed, encoder(read), "cpu", notes=Notes())

@@ -10,6 +10,7 @@ from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score, s
 
 from gelu.packed import PackedActivations
 from gelu.samples.arrays import Samples
+from gelu.samples.notes import Notes
 from gelu.statistics.clusters import Clusters, cluster_samples, principal_components
 from tests.statistics_helpers import contract_columns, samples_of
 
@@ -57,7 +58,8 @@ def planted(n_samples: int = 90) -> tuple[Samples, NDArray[np.int64]]:
 
 def test_planted_groups_are_found_largest_first() -> None:
     samples, groups = planted()
-    found = cluster_samples(samples, None, 0)
+    notes = Notes.of(samples)
+    found = cluster_samples(samples, None, 0, notes=notes)
     assert list(found.table.columns) == contract_columns("token_clusters")
     assert found.n_clusters == 3 and found.table["cluster"].tolist() == groups.tolist()
     assert found.table["sample_id"].tolist() == list(range(90))
@@ -65,7 +67,7 @@ def test_planted_groups_are_found_largest_first() -> None:
     scores, share = principal_components(samples.activations, 50, 0)
     assert found.silhouette == pytest.approx(silhouette_score(scores, groups), abs=1e-6)
     assert found.explained_variance == share
-    assert samples.skipped == {} and samples.subsampled == {}
+    assert notes.skipped == {} and notes.subsampled == {}
     token = found.agreement["output_token"]
     assert token["adjusted_rand_index"] == token["normalised_mutual_information"] == 1
     prompts, place = samples.table["prompt_idx"], samples.table["absolute_position"]
@@ -80,14 +82,14 @@ def test_planted_groups_are_found_largest_first() -> None:
 
 @pytest.mark.parametrize("n_clusters", [2, 5])
 def test_a_number_of_clusters_that_is_given_is_obeyed(n_clusters: int) -> None:
-    found = cluster_samples(planted()[0], n_clusters, 0)
+    found = cluster_samples(planted()[0], n_clusters, 0, notes=Notes())
     sizes = np.bincount(found.table["cluster"])
     assert found.n_clusters == len(sizes) == n_clusters
     assert sizes.tolist() == sorted(sizes, reverse=True)
 
 
 def test_the_same_seed_gives_the_same_result() -> None:
-    first, second = (cluster_samples(planted()[0], None, 7) for _ in range(2))
+    first, second = (cluster_samples(planted()[0], None, 7, notes=Notes()) for _ in range(2))
     assert first.table.equals(second.table)
     assert (first.silhouette, first.agreement) == (second.silhouette, second.agreement)
 
@@ -97,11 +99,12 @@ def test_of_many_samples_some_are_laid_out_and_the_others_join(
 ) -> None:
     monkeypatch.setattr(f"{MODULE}.MOST_EMBEDDED", 40)
     samples, groups = planted()
-    found = cluster_samples(samples, None, 0)
+    notes = Notes.of(samples)
+    found = cluster_samples(samples, None, 0, notes=notes)
     there = found.table["x"].notna()
     assert there.sum() == 40 and there.equals(found.table["y"].notna())
     assert found.table["cluster"].tolist() == groups.tolist()
-    assert "40 of 90 samples" in samples.subsampled["clusters"]
+    assert "40 of 90 samples" in notes.subsampled["clusters"]
 
 
 def test_a_lone_sample_may_be_a_cluster_of_its_own() -> None:
@@ -113,14 +116,15 @@ def test_a_lone_sample_may_be_a_cluster_of_its_own() -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(f"{MODULE}._lay_out", lambda scores, seed: np.zeros((len(scores), 2)))
         for seed in range(4):
-            found = cluster_samples(samples, 2, seed)
+            found = cluster_samples(samples, 2, seed, notes=Notes.of(samples))
             assert np.bincount(found.table["cluster"]).tolist() == [2499, 1]
             assert found.silhouette is not None and found.silhouette > 0.9
 
 
-def one_cluster(active: NDArray[np.bool_]) -> tuple[Clusters, Samples]:
+def one_cluster(active: NDArray[np.bool_]) -> tuple[Clusters, Notes]:
     samples = samples_of([len(active)], [0], list(range(len(active))), active)
-    return cluster_samples(samples, None, 0), samples
+    notes = Notes.of(samples)
+    return cluster_samples(samples, None, 0, notes=notes), notes
 
 
 @pytest.mark.parametrize(
@@ -128,15 +132,15 @@ def one_cluster(active: NDArray[np.bool_]) -> tuple[Clusters, Samples]:
     [np.eye(1, 6), np.eye(2, 6), np.ones((5, 6)), np.zeros((4, 6)), np.eye(2, 6)[[0, 1, 0]]],
 )
 def test_too_few_different_samples_are_one_cluster(active: NDArray[np.float64]) -> None:
-    found, samples = one_cluster(active.astype(bool))
+    found, notes = one_cluster(active.astype(bool))
     assert found.n_clusters == 1 and found.silhouette is None
     assert found.table["cluster"].tolist() == [0] * len(active)
     assert found.table[["x", "y"]].isna().all(axis=None)
-    assert "needs three" in samples.skipped["clusters"]
+    assert "needs three" in notes.skipped["clusters"]
     assert np.isfinite(found.explained_variance)
 
 
 def test_three_different_samples_are_laid_out() -> None:
-    found, samples = one_cluster(np.eye(3, 6, dtype=bool))
+    found, notes = one_cluster(np.eye(3, 6, dtype=bool))
     assert found.n_clusters == 2 and found.table["x"].notna().all()
-    assert samples.skipped == {}
+    assert notes.skipped == {}

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from benchmarks.prompt_worlds import WITHOUT_EFFECT, WORLDS, Shape
 from gelu.samples.arrays import Samples
+from gelu.samples.notes import Notes
 from gelu.statistics.attainable import completions_needed, fewest_together, partitions
 from gelu.statistics.consistent_neurons import consistent_neurons
 from gelu.statistics.deals import deal_p_values, levels, n_levels
@@ -77,7 +78,7 @@ def test_rows_and_p_values_are_those_of_all_deals(
     samples, active, prompts = small_dataset()
     counts = active.reshape(11, LENGTH, 40).sum(axis=1)
     ever = counts > 0
-    found = consistent_neurons(samples, 0.2)
+    found = consistent_neurons(samples, 0.2, notes=Notes.of(samples))
     assert list(found.table.columns) == contract_columns("consistent_neurons")
     expected, p_values = {}, {}
     for prompt, neuron in np.ndindex(4, 40):
@@ -116,10 +117,10 @@ def test_rows_and_p_values_are_those_of_all_deals(
 
 def test_the_strongest_rows_of_each_prompt_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     samples, _, _ = small_dataset()
-    whole = consistent_neurons(samples, 0.2)
+    whole = consistent_neurons(samples, 0.2, notes=Notes.of(samples))
     monkeypatch.setattr(f"{MODULE}.MOST_ROWS", 12)
     monkeypatch.setattr(f"{MODULE}.LEAST_ROWS_OF_PROMPT", 1)
-    few = consistent_neurons(samples, 0.2)
+    few = consistent_neurons(samples, 0.2, notes=Notes.of(samples))
     assert whole.n_left_out == 0
     assert few.n_left_out == len(whole.table) - len(few.table) > 0
     expected = whole.table.groupby("prompt_idx").head(3).reset_index(drop=True)
@@ -134,7 +135,7 @@ def test_without_an_effect_hardly_any_dataset_has_a_finding(world: str, shape: S
     for seed in range(12):
         samples, truth = WORLDS[world](np.random.default_rng(1_000 + seed), shape)
         assert not truth.any()
-        found.append(consistent_neurons(samples, 0.05).n_passed > 0)
+        found.append(consistent_neurons(samples, 0.05, notes=Notes.of(samples)).n_passed > 0)
     # At a rate of 5 % more than two of twelve have a chance of 2 %.
     assert sum(found) <= 2
 
@@ -144,7 +145,7 @@ def test_planted_neurons_are_found_and_few_others(world: str) -> None:
     false, n_found, n_planted = [], 0, 0
     for seed in range(10):
         samples, truth = WORLDS[world](np.random.default_rng(seed), Shape(3, 5, 20))
-        rows = consistent_neurons(samples, 0.05).table.query("passes == 1")
+        rows = consistent_neurons(samples, 0.05, notes=Notes.of(samples)).table.query("passes == 1")
         true = truth[rows["prompt_idx"], rows["neuron_id"]]
         false.append((~true).sum() / max(1, len(true)))
         n_found, n_planted = n_found + int(true.sum()), n_planted + int(truth.sum())
@@ -162,13 +163,13 @@ def equal_completions(n_different: int) -> Samples:
 
 
 def test_completions_with_the_same_tokens_count_once() -> None:
-    greedy = consistent_neurons(equal_completions(1), 0.05)
+    greedy = consistent_neurons(equal_completions(1), 0.05, notes=Notes())
     assert len(greedy.table) == 1 and np.isnan(greedy.table["q_value"][0])
     assert greedy.unattainable is not None and "differ" in greedy.unattainable
-    assert consistent_neurons(equal_completions(3), 0.05).smallest_p == pytest.approx(
-        1 / math.comb(6, 3)
-    )
-    different = consistent_neurons(equal_completions(5), 0.2)
+    assert consistent_neurons(
+        equal_completions(3), 0.05, notes=Notes()
+    ).smallest_p == pytest.approx(1 / math.comb(6, 3))
+    different = consistent_neurons(equal_completions(5), 0.2, notes=Notes())
     assert different.table["p_value"][0] == pytest.approx(1 / math.comb(10, 5))
     assert different.n_passed == 1
 
@@ -181,7 +182,7 @@ def test_longer_completions_are_cut_and_shorter_ones_left_out() -> None:
     active = np.stack([place % 10 == 5, place == 1, place > 30, place % 2 == 0], axis=1)
     outputs = np.arange(len(place)).tolist()
     samples = samples_of(lengths.tolist(), prompts.tolist(), outputs, active)
-    found = consistent_neurons(samples, 0.05).table
+    found = consistent_neurons(samples, 0.05, notes=Notes.of(samples)).table
     rows = {(r["neuron_id"], r["prompt_idx"]): r for r in found.to_dict("records")}
     # The first six tokens have it once in all but the shortest, which are not compared.
     assert np.isnan([rows[0, prompt]["p_value"] for prompt in (1, 3)]).all()
@@ -203,7 +204,9 @@ def test_where_nothing_could_pass_the_reason_is_given() -> None:
         active = rng.random((n * 8, 60)) < 0.1
         prompts = np.repeat(np.arange(n_prompts), size).tolist()
         outputs = rng.integers(0, 100, n * 8).tolist()
-        found = consistent_neurons(samples_of([8] * n, prompts, outputs, active), 0.05)
+        found = consistent_neurons(
+            samples_of([8] * n, prompts, outputs, active), 0.05, notes=Notes()
+        )
         assert (found.unattainable is None) == possible, (n_prompts, size)
         assert not found.table.empty and found.n_passed == 0
         if not possible:
@@ -214,8 +217,8 @@ def test_without_texts_prompts_are_told_apart_by_their_number() -> None:
     samples, active, prompts = small_dataset()
     table = table_of([LENGTH] * 11, prompts.tolist(), list(range(66))).drop(columns="input_text")
     found, expected = (
-        consistent_neurons(arranged(table, active), 0.2),
-        consistent_neurons(samples, 0.2),
+        consistent_neurons(arranged(table, active), 0.2, notes=Notes()),
+        consistent_neurons(samples, 0.2, notes=Notes.of(samples)),
     )
     assert (found.table["input_text"] == "").all()
     columns = ["prompt_idx", "neuron_id", "p_value", "q_value"]

@@ -18,6 +18,7 @@ from sklearn.metrics import matthews_corrcoef, precision_score, recall_score
 from gelu.packed import PackedActivations
 from gelu.samples.arrays import Samples
 from gelu.samples.completions import Completions, measure
+from gelu.samples.notes import Notes
 from gelu.statistics.attainable import attainable_tests
 from gelu.statistics.enrichment import (
     Found,
@@ -309,7 +310,7 @@ def test_a_neuron_that_fires_on_a_token_is_found(name: str) -> None:
     active[:, 7] = null.tokens == token
     lengths, prompts = null.completions.lengths.tolist(), null.completions.prompts.tolist()
     samples = samples_of(lengths, prompts, null.tokens.tolist(), active)
-    table = token_specific_neurons(samples, 3, 0.05).table
+    table = token_specific_neurons(samples, 3, 0.05, notes=Notes.of(samples)).table
     best = table[(table["role"] == "output") & (table["token_id"] == token)].iloc[0]
     assert (best["neuron_id"], best["token"]) == (7, f"t{token}")
     assert best["phi"] == best["precision"] == best["recall"] == pytest.approx(1.0)
@@ -324,7 +325,7 @@ def test_findings_are_ordered_and_hold_in_each_role() -> None:
     flipped = rng.random((3, 400)) < [[0.0], [0.05], [0.1]]
     active = np.stack([(output == 1) ^ f for f in flipped] + [context == 2] * 2, axis=1)
     active = np.concatenate([active, np.tile([True, False, False], (400, 1))], axis=1)
-    result = token_specific_neurons(arranged(table, active, 2), 3, 0.05)
+    result = token_specific_neurons(arranged(table, active, 2), 3, 0.05, notes=Notes())
     found = result.table
     assert found[["role", "token_id", "neuron_id"]].to_numpy().tolist()[:3] == [
         ["output", 1, 0],
@@ -351,16 +352,18 @@ def test_tokens_that_are_rare_or_in_all_samples_are_not_tested() -> None:
     table = table_of([4, 4], [0, 1], [1, 1, 2, 2, 1, 1, 2, 3]).drop(columns="context_token")
     active = (table["output_id"] == 1).to_numpy()[:, None]
     samples = arranged(table, active)
-    result = token_specific_neurons(samples, 4, 0.05)
+    notes = Notes.of(samples)
+    result = token_specific_neurons(samples, 4, 0.05, notes=notes)
     assert result.n_tokens == result.n_tests == {"output": 0, "context": 0}
     assert "a token needs 3 samples at least, more where" in (result.unattainable or "")
-    assert "context tokens" in samples.skipped
-    assert "neurons specific to context tokens" not in samples.skipped
+    assert "context tokens" in notes.skipped
+    assert "neurons specific to context tokens" not in notes.skipped
     samples = arranged(table.assign(output="same", output_id=1), active)
-    result = token_specific_neurons(samples, 4, 0.05)
+    notes = Notes.of(samples)
+    result = token_specific_neurons(samples, 4, 0.05, notes=notes)
     assert result.table.empty and result.n_tests == {"output": 0, "context": 0}
     assert list(result.table.columns) == contract_columns("token_specific_neurons")
-    assert "samples without it" in samples.skipped["neurons specific to output tokens"]
+    assert "samples without it" in notes.skipped["neurons specific to output tokens"]
 
 
 def test_tokens_without_ids_are_told_apart_by_text() -> None:
@@ -368,10 +371,11 @@ def test_tokens_without_ids_are_told_apart_by_text() -> None:
     outputs = rng.integers(0, 3, 100)
     table = table_of([10] * 10, list(range(10)), outputs.tolist()).drop(columns="output_id")
     samples = arranged(table, (outputs == 1)[:, None])
-    found = token_specific_neurons(samples, 3, 0.05).table
+    notes = Notes.of(samples)
+    found = token_specific_neurons(samples, 3, 0.05, notes=notes).table
     assert list(found.columns) == contract_columns("token_specific_neurons")
     assert found["token"].tolist()[0] == "t1" and found["token_id"].isna().tolist()[0]
-    assert "told apart by their texts" in samples.skipped["ids of output tokens"]
+    assert "told apart by their texts" in notes.skipped["ids of output tokens"]
 
 
 def busy_samples(seed: int = 0) -> tuple[Samples, NDArray[np.int64]]:
@@ -387,7 +391,7 @@ def busy_samples(seed: int = 0) -> tuple[Samples, NDArray[np.int64]]:
 
 def test_neurons_that_are_silent_for_a_token_are_named_as_such() -> None:
     samples, outputs = busy_samples()
-    table = token_specific_neurons(samples, 3, 0.05).table
+    table = token_specific_neurons(samples, 3, 0.05, notes=Notes.of(samples)).table
     silent = table[table["direction"] == "silent"]
     outputs_silent = silent[silent["role"] == "output"]
     assert outputs_silent[["token_id", "neuron_id"]].to_numpy().tolist() == [[1, 0], [1, 1]]
@@ -406,7 +410,7 @@ def test_each_token_says_under_how_many_prompts_it_stands() -> None:
     rng = np.random.default_rng(0)
     order = rng.permuted(np.arange(240).reshape(24, 10), axis=1).ravel()
     samples = samples_of([10] * 24, list(range(24)), outputs[order].tolist(), active[order])
-    table = token_specific_neurons(samples, 3, 0.05).table
+    table = token_specific_neurons(samples, 3, 0.05, notes=Notes.of(samples)).table
     rows = table[table["role"] == "output"].drop_duplicates("token_id")
     assert len(rows) == 3
     for token, n_prompts in zip(rows["token_id"], rows["n_prompts"], strict=True):
@@ -416,13 +420,13 @@ def test_each_token_says_under_how_many_prompts_it_stands() -> None:
 
 def test_the_strongest_are_kept_and_the_others_counted() -> None:
     samples, _ = busy_samples()
-    whole = token_specific_neurons(samples, 3, 0.05)
+    whole = token_specific_neurons(samples, 3, 0.05, notes=Notes.of(samples))
     assert whole.n_left_out == 0 and sum(whole.n_passed.values()) == len(whole.table)
-    strong = token_specific_neurons(samples, 3, 0.05, min_phi=0.9)
+    strong = token_specific_neurons(samples, 3, 0.05, min_phi=0.9, notes=Notes.of(samples))
     active = whole.table[whole.table["direction"] == "active"]
     assert strong.n_passed == whole.n_passed
     assert strong.n_left_out == (active["phi"] < 0.9).sum()
-    first = token_specific_neurons(samples, 3, 0.05, top_per_token=1).table
+    first = token_specific_neurons(samples, 3, 0.05, top_per_token=1, notes=Notes.of(samples)).table
     keys = ["role", "direction", "token_id"]
     pd.testing.assert_frame_equal(
         first, whole.table.drop_duplicates(keys).reset_index(drop=True), check_like=True
@@ -491,7 +495,7 @@ def test_completions_that_repeat_their_prompts_text_in_places_are_no_evidence() 
         active = np.stack([each.ravel() for each in reads] + [(outputs == 3).ravel()], axis=1)
         prompts = np.repeat(range(6), 10).tolist()
         samples = samples_of([40] * 60, prompts, outputs.ravel().tolist(), active)
-        table = token_specific_neurons(samples, 3, 0.05).table
+        table = token_specific_neurons(samples, 3, 0.05, notes=Notes.of(samples)).table
         found = table[(table["role"] == "output") & (table["token_id"] == 3)]
         n_found += 40 in set(found["neuron_id"])
         false += int((table["neuron_id"] != 40).sum())
@@ -527,7 +531,7 @@ def test_a_passage_that_is_written_again_and_again_is_evidence_once() -> None:
         active = np.stack([*columns, (outputs == 3).ravel()], axis=1)
         prompts = np.repeat(range(6), 10).tolist()
         samples = samples_of([40] * 60, prompts, outputs.ravel().tolist(), active)
-        table = token_specific_neurons(samples, 3, 0.05).table
+        table = token_specific_neurons(samples, 3, 0.05, notes=Notes.of(samples)).table
         found = table[(table["role"] == "output") & (table["token_id"] == 3)]
         n_found += 60 in set(found["neuron_id"])
         false += int((table["neuron_id"] != 60).sum())
@@ -567,7 +571,7 @@ def test_a_neuron_of_one_token_is_found_wherever_the_token_stands(
     lengths = [length] * len(prompts)
     both = np.concatenate([active, strays], axis=1)
     samples = samples_of(lengths, prompts, outputs.tolist(), both)
-    table = token_specific_neurons(samples, 3, 0.05).table
+    table = token_specific_neurons(samples, 3, 0.05, notes=Notes.of(samples)).table
     table = table[table["role"] == "output"]
     p_values = table.set_index(["token_id", "neuron_id"])["p_value"]
     for token in range(5):
@@ -583,7 +587,7 @@ def test_detectors_are_found_about_as_often_as_by_fishers_test_where_it_holds() 
     tokens = rng.choice(np.flatnonzero((sizes >= 5) & (sizes <= 60)), 80)
     fires = rng.random((2400, 80)) < np.where(outputs[:, None] == tokens, 0.6, 0.05)
     samples = samples_of([40] * 60, list(range(60)), outputs.tolist(), fires)
-    table = token_specific_neurons(samples, 3, 0.05).table
+    table = token_specific_neurons(samples, 3, 0.05, notes=Notes.of(samples)).table
     table = table[table["role"] == "output"]
     found = set(zip(table["token_id"], table["neuron_id"], strict=True))
     both = np.array([(fires[:, j] & (outputs == token)).sum() for j, token in enumerate(tokens)])

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from sklearn.metrics import mutual_info_score
 from sklearn.metrics.cluster import _expected_mutual_info_fast
 
+from gelu.samples.notes import Notes
 from gelu.statistics.importance import importance_table, layer_table
 from gelu.statistics.information import expected_mutual_information, mutual_information
 from tests.statistics_helpers import arranged, contract_columns, samples_of, table_of
@@ -97,7 +98,9 @@ def hand_made() -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
 def test_kinds_order_and_importance() -> None:
     outputs, active = hand_made()
     lengths, prompts = [10] * 40, np.repeat(range(4), 10).tolist()
-    table = importance_table(samples_of(lengths, prompts, outputs.tolist(), active), 0)
+    table = importance_table(
+        samples_of(lengths, prompts, outputs.tolist(), active), 0, notes=Notes()
+    )
     assert list(table.columns) == contract_columns("important_neurons")
     assert table["kind"].tolist() == ["selective"] * 4 + ["always_on"] * 2 + ["dead"] * 2
     assert set(table["neuron_id"].tolist()[:2]) == {2, 5}
@@ -124,7 +127,7 @@ def test_kinds_order_and_importance() -> None:
 def test_a_selective_neuron_without_information_outranks_one_that_is_always_on() -> None:
     # One prompt, one completion, every token another: labels tell no more than chance.
     active = np.array([[1, 0], [1, 1], [1, 0], [1, 0]], bool)
-    table = importance_table(samples_of([4], [0], [0, 1, 2, 3], active), 0)
+    table = importance_table(samples_of([4], [0], [0, 1, 2, 3], active), 0, notes=Notes())
     assert table["neuron_id"].tolist() == [1, 0] and table["importance"].tolist() == [0, 0]
 
 
@@ -132,7 +135,7 @@ def test_the_context_and_the_position_of_a_neuron() -> None:
     outputs, _ = hand_made()
     table = table_of([10] * 40, np.repeat(range(4), 10).tolist(), outputs.tolist())
     active = np.stack([table["context_token_id"] == 2, table["token_position"] < 5], axis=1)
-    found = importance_table(arranged(table, active), 0).set_index("neuron_id")
+    found = importance_table(arranged(table, active), 0, notes=Notes()).set_index("neuron_id")
     for neuron, column, label in [(0, "context", "context_token_id"), (1, "position", None)]:
         codes = table[label or "token_position"]
         sizes = np.unique(codes, return_counts=True)[1]
@@ -147,21 +150,23 @@ def test_what_the_table_cannot_tell_is_missing_and_named() -> None:
     table = table_of([10] * 40, list(range(40)), outputs.tolist())
     table = table.drop(columns=["context_token", "context_token_id", "absolute_position"])
     samples = arranged(table, active)
-    found = importance_table(samples, 0)
+    notes = Notes.of(samples)
+    found = importance_table(samples, 0, notes=notes)
     assert list(found.columns) == contract_columns("important_neurons")
     for column in ("mi_context_bits", "mi_prompt_bits", "mi_position_bits"):
         assert found[column].isna().all()
     assert found["mi_output_bits"].notna().all() and found["importance"].notna().all()
-    assert samples.skipped["context tokens"] == "the dataset CSV has no column context_token"
-    assert samples.skipped["positions"] == "the dataset CSV has no column absolute_position"
-    assert "one completion of each prompt" in samples.skipped["mi_prompt_bits"]
+    assert notes.skipped["context tokens"] == "the dataset CSV has no column context_token"
+    assert notes.skipped["positions"] == "the dataset CSV has no column absolute_position"
+    assert "one completion of each prompt" in notes.skipped["mi_prompt_bits"]
 
 
 def test_prompt_information_needs_two_prompts() -> None:
     outputs, active = hand_made()
     samples = samples_of([10] * 40, [0] * 40, outputs.tolist(), active)
-    assert importance_table(samples, 0)["mi_prompt_bits"].isna().all()
-    assert "one prompt" in samples.skipped["mi_prompt_bits"]
+    notes = Notes.of(samples)
+    assert importance_table(samples, 0, notes=notes)["mi_prompt_bits"].isna().all()
+    assert "one prompt" in notes.skipped["mi_prompt_bits"]
 
 
 def test_a_neuron_on_through_some_completions_says_nothing_about_the_prompt() -> None:
@@ -170,7 +175,7 @@ def test_a_neuron_on_through_some_completions_says_nothing_about_the_prompt() ->
     active = np.repeat(rng.random((40, 200)) < 0.3, 10, axis=0)
     prompts = np.repeat(range(8), 5)
     samples = samples_of([10] * 40, prompts.tolist(), [0] * 400, active)
-    table = importance_table(samples, 0)
+    table = importance_table(samples, 0, notes=Notes.of(samples))
     naive = np.mean(
         [
             mutual_info_score(np.repeat(prompts, 10), active[:, neuron]) / np.log(2)
@@ -187,9 +192,9 @@ def test_the_same_seed_gives_the_same_table_and_blocks_do_not_matter(
     outputs, active = hand_made()
     lengths, prompts = [10] * 40, np.repeat(range(4), 10).tolist()
     samples = samples_of(lengths, prompts, outputs.tolist(), np.tile(active, (1, 3)))
-    table = importance_table(samples, 3)
+    table = importance_table(samples, 3, notes=Notes.of(samples))
     monkeypatch.setattr("gelu.packed.BLOCK_BYTES", 1)
-    assert importance_table(samples, 3).equals(table)
+    assert importance_table(samples, 3, notes=Notes.of(samples)).equals(table)
 
 
 def test_layers_are_summed_up() -> None:
@@ -197,7 +202,7 @@ def test_layers_are_summed_up() -> None:
     table = table_of([10] * 40, np.repeat(range(4), 10).tolist(), outputs.tolist())
     # Layer 0: dead, always on; 1: the token's and one sample's; 3: always on, dead.
     samples = arranged(table, active, n_layer=4)
-    neurons = importance_table(samples, 0)
+    neurons = importance_table(samples, 0, notes=Notes.of(samples))
     layers = layer_table(neurons, samples.geometry)
     assert layers["layer"].tolist() == [0, 1, 2, 3]
     assert layers["n_dead"].tolist() == layers["n_always_on"].tolist() == [1, 0, 0, 1]

@@ -17,6 +17,7 @@ from gelu.generation.run import GenerationOptions, Sharing, make_dataset, prepar
 from gelu.neurons import Geometry
 from gelu.packed import PackedActivations
 from gelu.samples.arrays import Samples, arrange
+from gelu.samples.notes import Notes
 from gelu.statistics.importance import importance_table
 from gelu.statistics.position_specific import position_specific_neurons
 from gelu.statistics.prompt_comparison import compare_prompts
@@ -83,7 +84,7 @@ def mixtures(count: int, seed: int) -> list[Rule]:
 
 
 def information(samples: Samples) -> np.ndarray:
-    table = importance_table(samples, 0).sort_values("neuron_id")
+    table = importance_table(samples, 0, notes=Notes.of(samples)).sort_values("neuron_id")
     return table["mi_position_bits"].to_numpy()
 
 
@@ -112,7 +113,7 @@ def planted(tmp_path_factory: pytest.TempPathFactory) -> Samples:
 
 
 def test_planted_token_neurons_are_found_with_token_and_role(planted: Samples) -> None:
-    table = token_specific_neurons(planted, 3, FDR).table
+    table = token_specific_neurons(planted, 3, FDR, notes=Notes.of(planted)).table
     expected = [("context", "a", 0), ("context", "c", 1), ("context", "f", 3), ("output", "b", 0)]
     for role, token, neuron in expected:
         rows = table[(table["role"] == role) & (table["token"] == token)]
@@ -125,7 +126,7 @@ def test_planted_token_neurons_are_found_with_token_and_role(planted: Samples) -
 
 
 def test_a_neuron_of_two_tokens_is_found_for_both_with_full_recall(planted: Samples) -> None:
-    table = token_specific_neurons(planted, 3, FDR).table
+    table = token_specific_neurons(planted, 3, FDR, notes=Notes.of(planted)).table
     rows = table[(table["role"] == "context") & (table["neuron_id"] == 2)]
     assert set(rows["token"]) == {"d", "e"}
     assert (rows["recall"] == 1).all()
@@ -133,7 +134,9 @@ def test_a_neuron_of_two_tokens_is_found_for_both_with_full_recall(planted: Samp
 
 
 def test_planted_position_neurons_are_found_with_their_ranges(planted: Samples) -> None:
-    table = position_specific_neurons(planted, information(planted), FDR).table
+    table = position_specific_neurons(
+        planted, information(planted), FDR, notes=Notes.of(planted)
+    ).table
     rows = table.set_index("neuron_id")
     positions = planted.positions()
     assert positions is not None
@@ -146,17 +149,19 @@ def test_planted_position_neurons_are_found_with_their_ranges(planted: Samples) 
 
 
 def test_neither_dead_nor_always_on_neurons_are_ever_specific(planted: Samples) -> None:
-    table = importance_table(planted, 0)
+    table = importance_table(planted, 0, notes=Notes.of(planted))
     kinds = table.set_index("neuron_id")["kind"]
     assert kinds[[ALWAYS, 25]].tolist() == ["always_on", "always_on"]
     assert kinds[NEVER] == "dead"
     last_selective = np.flatnonzero(table["kind"] == "selective").max()
     assert last_selective < np.flatnonzero(table["kind"] != "selective").min()
     constant = set(kinds.index[kinds != "selective"])
-    comparison = compare_prompts(planted, 0.5, 0)
+    comparison = compare_prompts(planted, 0.5, 0, notes=Notes.of(planted))
     for found in (
-        token_specific_neurons(planted, 1, 0.5).table,
-        position_specific_neurons(planted, information(planted), 0.5).table,
+        token_specific_neurons(planted, 1, 0.5, notes=Notes.of(planted)).table,
+        position_specific_neurons(
+            planted, information(planted), 0.5, notes=Notes.of(planted)
+        ).table,
         comparison.consistent.table,
     ):
         assert not constant & set(found["neuron_id"])
@@ -169,7 +174,7 @@ def test_outputs_drawn_independently_of_all_neurons_are_specific_to_none(tmp_pat
     runs = []
     for seed in SEEDS:
         samples = generated(tmp_path, layers, independent("abcdefgh"), PROMPTS, seed)
-        table = token_specific_neurons(samples, 3, FDR).table
+        table = token_specific_neurons(samples, 3, FDR, notes=Notes.of(samples)).table
         runs.append(bool((table["role"] == "output").any()))
         assert {"a", "b"} <= set(table.loc[table["role"] == "context", "token"])
     assert np.mean(runs) <= FDR
@@ -194,8 +199,12 @@ def test_shuffled_tokens_and_positions_are_found_in_no_more_runs_than_allowed(
     by_token, by_position = [], []
     for seed in SEEDS:
         samples = relabelled(planted, names, np.random.default_rng(seed))
-        by_token.append(len(token_specific_neurons(samples, 3, FDR).table) > 0)
-        found = position_specific_neurons(samples, information(samples), FDR).table
+        by_token.append(
+            len(token_specific_neurons(samples, 3, FDR, notes=Notes.of(samples)).table) > 0
+        )
+        found = position_specific_neurons(
+            samples, information(samples), FDR, notes=Notes.of(samples)
+        ).table
         by_position.append(len(found) > 0)
     assert np.mean(by_token) <= FDR
     assert np.mean(by_position) <= FDR
@@ -213,9 +222,13 @@ def shifted(samples: Samples, rng: np.random.Generator) -> Samples:
 def test_tokens_that_persist_are_not_mistaken_for_a_cause(tmp_path: Path) -> None:
     layers = [[on_token(letter) for letter in "abcdef"] + mixtures(30, 5)]
     samples = generated(tmp_path, layers, persistent("abcdefgh", stay=0.85))
-    assert len(token_specific_neurons(samples, 3, FDR).table) > 6
+    assert len(token_specific_neurons(samples, 3, FDR, notes=Notes.of(samples)).table) > 6
     runs = [
-        len(token_specific_neurons(shifted(samples, np.random.default_rng(seed)), 3, FDR).table)
+        len(
+            token_specific_neurons(
+                shifted(samples, np.random.default_rng(seed)), 3, FDR, notes=Notes()
+            ).table
+        )
         for seed in SEEDS
     ]
     assert np.mean(np.array(runs) > 0) <= FDR
@@ -227,7 +240,7 @@ def test_a_prompt_effect_through_a_token_of_one_prompt_is_found(tmp_path: Path) 
     blocks = {**letters, "q": {"q": 0.5, "r": 0.5}, "r": {"q": 0.5, "r": 0.5}}
     layers = [[on_token("q"), on_token("r"), on_token("abcd"), *mixtures(9, 6)]]
     prompts = [("xx", 12, 6), ("xy", 12, 6), ("yq", 12, 6)]
-    result = compare_prompts(generated(tmp_path, layers, blocks, prompts), FDR, 0)
+    result = compare_prompts(generated(tmp_path, layers, blocks, prompts), FDR, 0, notes=Notes())
     assert result.test is not None
     assert result.test.p_value < 0.01
     found = result.consistent.table.query("passes == 1")
@@ -255,6 +268,8 @@ def _p_value_of(samples: Samples, numbers: range) -> float:
     rows = samples.table["prompt_sample_idx"].isin(numbers).to_numpy()
     table: pd.DataFrame = samples.table[rows].reset_index(drop=True)
     activations = PackedActivations(samples.activations.bits[rows], samples.activations.n_neurons)
-    result = compare_prompts(arrange(table, activations, samples.geometry), FDR, numbers.start).test
+    result = compare_prompts(
+        arrange(table, activations, samples.geometry), FDR, numbers.start, notes=Notes()
+    ).test
     assert result is not None
     return result.p_value

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from gelu.samples.arrays import Samples
 from gelu.samples.completions import Completions
+from gelu.samples.notes import Notes
 from gelu.statistics.importance import importance_table
 from gelu.statistics.multiple_testing import typical_p_value
 from gelu.statistics.position_specific import (
@@ -108,8 +109,10 @@ LENGTH = 32
 
 
 def find(samples: Samples) -> PositionTests:
-    table = importance_table(samples, 0).sort_values("neuron_id")
-    return position_specific_neurons(samples, table["mi_position_bits"].to_numpy(), 0.05)
+    table = importance_table(samples, 0, notes=Notes.of(samples)).sort_values("neuron_id")
+    return position_specific_neurons(
+        samples, table["mi_position_bits"].to_numpy(), 0.05, notes=Notes.of(samples)
+    )
 
 
 def dataset(active: NDArray[np.bool_]) -> Samples:
@@ -239,7 +242,7 @@ def test_neurons_that_look_a_few_tokens_back_are_of_no_position(
     false, n_found = 0, 0
     for seed in range(5):
         samples, planted_ranges = copying(Design(*design), seed)
-        result = position_specific_neurons(samples, np.zeros(64), 0.05)
+        result = position_specific_neurons(samples, np.zeros(64), 0.05, notes=Notes.of(samples))
         columns = ["range_start", "range_end"]
         rows = result.table.set_index("neuron_id")[columns].astype(int)
         found = dict(zip(rows.index, rows.to_numpy().tolist(), strict=True))
@@ -255,7 +258,7 @@ def test_neurons_that_look_a_few_tokens_back_are_of_no_position(
 
 def test_one_prompt_says_nothing_of_positions() -> None:
     samples, _ = copying(Design(1, 9, 20), 0)
-    result = position_specific_neurons(samples, np.zeros(64), 0.05)
+    result = position_specific_neurons(samples, np.zeros(64), 0.05, notes=Notes.of(samples))
     assert result.table.empty and "more prompts" in (result.unattainable or "")
 
 
@@ -298,10 +301,12 @@ def test_without_positions_or_with_one_there_is_nothing_to_test() -> None:
     table = table_of([1, 1, 1], [0, 0, 1], [0, 1, 2])
     active = np.array([[1], [0], [1]], bool)
     samples = arranged(table, active)
-    result = position_specific_neurons(samples, np.zeros(1), 0.05)
+    notes = Notes.of(samples)
+    result = position_specific_neurons(samples, np.zeros(1), 0.05, notes=notes)
     assert result.table.empty and result.n_ranges == 0
-    assert "same position" in samples.skipped["position-specific neurons"]
+    assert "same position" in notes.skipped["position-specific neurons"]
     assert list(result.table.columns) == contract_columns("position_specific_neurons")
     samples = arranged(table.drop(columns="absolute_position"), active)
-    assert position_specific_neurons(samples, np.zeros(1), 0.05).n_ranges == 0
-    assert "positions" in samples.skipped
+    notes = Notes.of(samples)
+    assert position_specific_neurons(samples, np.zeros(1), 0.05, notes=notes).n_ranges == 0
+    assert "positions" in notes.skipped

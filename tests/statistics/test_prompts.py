@@ -12,6 +12,7 @@ from sklearn.metrics import jaccard_score
 
 from gelu.packed import PackedActivations
 from gelu.samples.arrays import Samples
+from gelu.samples.notes import Notes
 from gelu.statistics.prompt_comparison import compare_prompts, permutation_test
 from gelu.statistics.similarity import completion_sets, pairwise_overlap
 from gelu.statistics.tokens_across_prompts import tokens_across_prompts
@@ -58,7 +59,7 @@ def small_dataset() -> tuple[Samples, NDArray[np.bool_]]:
 
 def test_similarities_are_means_over_all_pairs() -> None:
     samples, active = small_dataset()
-    found = compare_prompts(samples, 0.05, 0)
+    found = compare_prompts(samples, 0.05, 0, notes=Notes.of(samples))
     of = samples.completions.of_samples()
     sets = sets_of(active, of)
     tokens = [active[of == number] for number in range(6)]
@@ -124,11 +125,12 @@ def test_of_many_completions_those_of_some_prompts_are_compared(
     monkeypatch.setattr("gelu.statistics.prompt_comparison.MOST_COMPLETIONS", 5)
     monkeypatch.setattr("gelu.statistics.prompt_comparison.MOST_COMPLETIONS_BY_TOKEN", 3)
     samples, _ = small_dataset()
-    found = compare_prompts(samples, 0.05, 0)
+    notes = Notes.of(samples)
+    found = compare_prompts(samples, 0.05, 0, notes=notes)
     shown = set(found.prompts["prompt_a"])
     assert shown < {0, 1, 2} and len(found.within) + len(found.between) <= 10
-    assert "of 6 completions" in samples.subsampled["completions compared"]
-    assert "3 completions" in samples.subsampled["completions compared token by token"]
+    assert "of 6 completions" in notes.subsampled["completions compared"]
+    assert "3 completions" in notes.subsampled["completions compared token by token"]
 
 
 def test_p_values_of_the_permutation_test_are_uniform(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -151,7 +153,7 @@ def test_a_prompts_own_neurons_give_the_smallest_p_value() -> None:
     own = np.arange(60) % 4 == np.repeat(prompts, 6)[:, None]
     active = (rng.random((120, 60)) < 0.05) | (own & (rng.random((120, 60)) < 0.3))
     found = compare_prompts(
-        samples_of([6] * 20, prompts.tolist(), list(range(120)), active), 0.05, 0
+        samples_of([6] * 20, prompts.tolist(), list(range(120)), active), 0.05, 0, notes=Notes()
     )
     assert found.test is not None and found.test.within > found.test.between
     assert found.test.p_value == 1 / (1 + found.test.n_permutations)
@@ -167,7 +169,7 @@ def test_longer_completions_alone_make_no_prompt_effect() -> None:
         samples = samples_of(lengths, prompts.tolist(), list(range(sum(lengths))), active)
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr("gelu.statistics.prompt_comparison.MOST_PERMUTATIONS", 199)
-            test = compare_prompts(samples, 0.05, seed).test
+            test = compare_prompts(samples, 0.05, seed, notes=Notes.of(samples)).test
             uncut = completion_sets(samples.activations, samples.completions.of_samples())
             whole = permutation_test(pairwise_overlap(uncut).jaccard(), prompts, 0.05, rng)
         assert test is not None and whole.p_value <= 0.05
@@ -194,7 +196,7 @@ def tokens_dataset(
 
 def test_tokens_across_prompts_are_means_over_pairs() -> None:
     samples, outputs, active = tokens_dataset(np.random.default_rng(0), planted=True)
-    table = tokens_across_prompts(samples, 0.05, 0).table
+    table = tokens_across_prompts(samples, 0.05, 0, notes=Notes.of(samples)).table
     assert list(table.columns) == contract_columns("token_across_prompts")
     jaccard = pairwise_overlap(PackedActivations.from_bool(active)).jaccard()
     prompts, passages = np.repeat(range(4), 36), samples.passages("output")
@@ -226,7 +228,9 @@ def test_p_values_of_independent_tokens_are_not_too_small(monkeypatch: pytest.Mo
     p_values: list[float] = []
     for seed in range(40):
         samples, _, _ = tokens_dataset(np.random.default_rng(seed))
-        p_values.extend(tokens_across_prompts(samples, 0.05, seed).table["p_value"])
+        p_values.extend(
+            tokens_across_prompts(samples, 0.05, seed, notes=Notes.of(samples)).table["p_value"]
+        )
     assert len(p_values) == 240
     for level in (0.05, 0.2):
         spread = np.sqrt(level * (1 - level) / len(p_values))
@@ -256,7 +260,7 @@ def test_a_beginning_that_completions_share_is_no_evidence(
         prompts = np.repeat(range(n_prompts), n_completions).tolist()
         lengths = [length] * len(prompts)
         samples = samples_of(lengths, prompts, outputs.ravel().tolist(), active.reshape(-1, 60))
-        table = tokens_across_prompts(samples, 0.05, seed).table
+        table = tokens_across_prompts(samples, 0.05, seed, notes=Notes.of(samples)).table
         false += int((table["q_value"] <= 0.05).sum())
         n_tests += len(table)
     assert n_tests > 80 and false <= 1
@@ -267,9 +271,10 @@ def test_of_many_samples_some_are_compared(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(f"{ACROSS}.MOST_SAMPLES_OF_TOKEN", 5)
     monkeypatch.setattr(f"{ACROSS}.PAIRS_AT_A_TIME", 64)
     samples, outputs, _ = tokens_dataset(np.random.default_rng(1), planted=True)
-    table = tokens_across_prompts(samples, 0.05, 0).table
+    notes = Notes.of(samples)
+    table = tokens_across_prompts(samples, 0.05, 0, notes=notes).table
     # Eight completions of twelve tokens fit; the counts are those of all samples.
-    assert "96 of 144 samples" in samples.subsampled["tokens across prompts"]
+    assert "96 of 144 samples" in notes.subsampled["tokens across prompts"]
     assert table.sort_values("token_id")["n_samples"].tolist() == np.bincount(outputs).tolist()
     assert table["token_id"][0] == 0 and table["p_value"][0] < 0.02
 
@@ -277,7 +282,7 @@ def test_of_many_samples_some_are_compared(monkeypatch: pytest.MonkeyPatch) -> N
 def test_a_token_left_under_one_prompt_has_no_p_value(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(f"{ACROSS}.MOST_SAMPLES", 2)
     samples = samples_of([2, 2], [0, 1], [1, 2, 1, 2], np.eye(4, 8, dtype=bool))
-    table = tokens_across_prompts(samples, 0.05, 0).table
+    table = tokens_across_prompts(samples, 0.05, 0, notes=Notes.of(samples)).table
     assert table["token_id"].tolist() == [1, 2]
     columns = ["jaccard_same_token_other_prompt", "p_value", "q_value"]
     assert table[columns].isna().all(axis=None)
@@ -295,10 +300,15 @@ def test_neurons_that_read_a_token_after_it_do_not_make_its_places_alike() -> No
     samples = samples_of(
         [length] * n_prompts, range(n_prompts), outputs.ravel().tolist(), active.reshape(-1, 16)
     )
-    assert tokens_across_prompts(samples, 0.05, 0).table.set_index("token_id")["p_value"][0] == 1
+    assert (
+        tokens_across_prompts(samples, 0.05, 0, notes=Notes.of(samples)).table.set_index(
+            "token_id"
+        )["p_value"][0]
+        == 1
+    )
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(f"{ACROSS}.AFTERMATH", 1_000)  # as if labels were turned onto these, too
-        table = tokens_across_prompts(samples, 0.05, 0).table
+        table = tokens_across_prompts(samples, 0.05, 0, notes=Notes.of(samples)).table
     assert table.set_index("token_id")["p_value"][0] < 0.01
 
 
@@ -306,12 +316,12 @@ def test_short_completions_say_that_no_token_can_pass() -> None:
     outputs = [0, 1, 2, 3, 4] * 2 + [5, 6, 7, 8, 9] * 2
     active = np.eye(20, dtype=bool)
     samples = samples_of([5, 5, 5, 5], [0, 1, 2, 3], outputs, active)
-    found = tokens_across_prompts(samples, 0.01, 0)
+    found = tokens_across_prompts(samples, 0.01, 0, notes=Notes.of(samples))
     # Five tokens in each pair of prompts, each turned by 5 - 1 offsets: 16 ways.
     assert found.n_tests == 10 and found.smallest_p == pytest.approx(1 / 16)
     assert found.unattainable is not None
     assert "16 ways" in found.unattainable and "1,000" in found.unattainable
-    assert tokens_across_prompts(samples, 0.07, 0).unattainable is None
+    assert tokens_across_prompts(samples, 0.07, 0, notes=Notes.of(samples)).unattainable is None
 
 
 def test_prompts_of_equal_text_are_one_prompt_across_and_between() -> None:
@@ -321,13 +331,15 @@ def test_prompts_of_equal_text_are_one_prompt_across_and_between() -> None:
     table.loc[table["prompt_idx"] == 1, "input_text"] = "prompt 0"
     samples = arranged(table, rng.random((48, 8)) < 0.4)
     assert samples.prompt_units().tolist() == [0, 0, 0, 0, 1, 1]
-    found = compare_prompts(samples, 0.05, 0)
+    found = compare_prompts(samples, 0.05, 0, notes=Notes.of(samples))
     assert len(found.within) == 6 + 1 and len(found.between) == 4 * 2
-    assert (tokens_across_prompts(samples, 0.05, 0).table["n_prompts"] == 2).all()
+    assert (
+        tokens_across_prompts(samples, 0.05, 0, notes=Notes.of(samples)).table["n_prompts"] == 2
+    ).all()
     table["input_text"] = "prompt 0"
     one = arranged(table, rng.random((48, 8)) < 0.4)
-    assert tokens_across_prompts(one, 0.05, 0).table.empty
-    assert compare_prompts(one, 0.05, 0).test is None
+    assert tokens_across_prompts(one, 0.05, 0, notes=Notes.of(one)).table.empty
+    assert compare_prompts(one, 0.05, 0, notes=Notes.of(one)).test is None
     # Texts that are not known are not equal.
     table["input_text"] = ""
     assert arranged(table, one.activations.rows(slice(None))).prompt_units().max() == 2
@@ -366,13 +378,17 @@ EDGES = {
 def test_small_datasets_have_tables_and_name_what_is_missing(name: str) -> None:
     lengths, prompts, outputs = EDGES[name]
     samples = samples_of(lengths, prompts, outputs, np.eye(len(outputs), 8, dtype=bool))
-    found, across = compare_prompts(samples, 0.05, 0), tokens_across_prompts(samples, 0.05, 0).table
+    notes = Notes.of(samples)
+    found, across = (
+        compare_prompts(samples, 0.05, 0, notes=notes),
+        tokens_across_prompts(samples, 0.05, 0, notes=notes).table,
+    )
     assert list(found.samples.columns) == contract_columns("sample_similarities")
     assert list(found.consistent.table.columns) == contract_columns("consistent_neurons")
     assert across.empty
     assert list(across.columns) == contract_columns("token_across_prompts")
-    assert "under two prompts" in samples.skipped["tokens across prompts"]
-    told = samples.skipped.get("completions within a prompt against those between prompts")
+    assert "under two prompts" in notes.skipped["tokens across prompts"]
+    told = notes.skipped.get("completions within a prompt against those between prompts")
     if name == "one prompt":
         assert told == "there is only one prompt; needs two"
     elif name == "no token repeated":
@@ -386,16 +402,17 @@ def test_small_datasets_have_tables_and_name_what_is_missing(name: str) -> None:
                 "one completion of each prompt": "no prompt has two completions; needs 4 of each",
             }.get(name, "no prompt has two completions that differ before the shortest ends")
         )
-    assert ("neurons consistent within a prompt" in samples.skipped) == (
-        name != "no token repeated"
-    )
+    assert ("neurons consistent within a prompt" in notes.skipped) == (name != "no token repeated")
 
 
 def test_without_texts_and_outputs_ids_there_are_tables_too() -> None:
     rng = np.random.default_rng(0)
     table = table_of([3] * 6, [0, 0, 1, 1, 2, 2], rng.integers(0, 3, 18).tolist())
     samples = arranged(table.drop(columns=["input_text", "output_id"]), rng.random((18, 8)) < 0.4)
-    assert compare_prompts(samples, 0.05, 0).samples["input_text"].tolist() == [""] * 3
-    across = tokens_across_prompts(samples, 0.05, 0).table
+    assert (
+        compare_prompts(samples, 0.05, 0, notes=Notes.of(samples)).samples["input_text"].tolist()
+        == [""] * 3
+    )
+    across = tokens_across_prompts(samples, 0.05, 0, notes=Notes.of(samples)).table
     assert len(across) == 3 and across["token_id"].isna().all()
     assert list(across.columns) == contract_columns("token_across_prompts")

@@ -8,6 +8,7 @@ from threadpoolctl import threadpool_info, threadpool_limits
 
 from gelu.analysis import run as analysis
 from gelu.analysis.settings import AnalysisSettings
+from gelu.samples.notes import Notes
 from gelu.statistics.clusters import cluster_samples
 from tests.statistics_helpers import samples_of
 
@@ -19,7 +20,7 @@ def test_clusters_do_not_depend_on_the_number_of_threads() -> None:
     for n in (1, 2, 3):
         with threadpool_limits(n):
             assert {pool["num_threads"] for pool in threadpool_info()} == {n}
-            found.append(cluster_samples(samples, None, 0))
+            found.append(cluster_samples(samples, None, 0, notes=Notes.of(samples)))
     for other in found[1:]:
         assert other.table.equals(found[0].table)
         assert other.silhouette == found[0].silhouette
@@ -31,7 +32,7 @@ def test_steps_that_round_sums_have_one_thread(step: str, monkeypatch: pytest.Mo
     """Of 7,492 samples two threads gave 66 p-values other last digits; fewer samples hide it."""
     seen: list[set[int]] = []
 
-    def note(*_: object) -> NoReturn:
+    def note(*_: object, **__: object) -> NoReturn:
         seen.append({pool["num_threads"] for pool in threadpool_info()})
         raise StopIteration
 
