@@ -6,8 +6,9 @@ the token stands elsewhere in the same completions: labels are turned in a circl
 completion, by an offset of its own, so that prompts, completions and runs of a token stay. No label
 is turned onto the tokens just after it: there neurons read the token itself, which where it was
 written they could not, and what they have of a rare token makes chance look too unlike. Prompts of
-equal text are one prompt. A passage that a prompt's completions write again and again is evidence
-once: of a prompt's samples with the same token before theirs, the first alone is compared.
+equal text are one prompt. Completions of one prompt share what they read just after it, and write
+passages of one another again, so one of each prompt at a time is tested, and these p-values are
+combined in a way that holds however they depend (`typical_p_value`).
 """
 
 import math
@@ -19,7 +20,7 @@ from numpy.typing import NDArray
 
 from gelu.samples.arrays import Samples
 from gelu.samples.notes import Notes
-from gelu.statistics.multiple_testing import benjamini_hochberg
+from gelu.statistics.multiple_testing import benjamini_hochberg, typical_p_value
 from gelu.statistics.similarity import pairwise_overlap
 
 COLUMNS = (
@@ -38,6 +39,7 @@ AFTERMATH = 4
 MOST_SAMPLES = 3_000
 MOST_SAMPLES_OF_TOKEN = 60
 PAIRS_AT_A_TIME = 1 << 22
+MOST_SETS = 11  # of one completion of each prompt
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,8 @@ def tokens_across_prompts(samples: Samples, fdr: float, seed: int, notes: Notes)
 
     Ordered by p-value, then by number of samples. Where there are too many samples, those of some
     completions are compared, and of a frequent token some samples; `notes` say so. A
-    token that is then left under one prompt has no Jaccard index and no p-value.
+    token that is then left under one prompt has no Jaccard index and no p-value; one that no set of
+    one completion of each prompt has under two has no p-value.
     """
     none = AcrossPrompts(pd.DataFrame(columns=list(COLUMNS)), 0, 1.0, None)
     tokens = samples.tokens("output")
@@ -110,17 +113,18 @@ def _with_q_values(table: pd.DataFrame) -> pd.DataFrame:
 
 @dataclass(frozen=True)
 class _Comparison:
-    """The compared samples: jaccard (n, n); passages, prompts, codes, starts, lengths, places: (n,)
-    each sample's passage (`Samples.passages`), prompt, token, its completion's first row and
-    length, and its place in it; offsets: (SHIFTS, n), by how much its completion is turned."""
+    """The compared samples: jaccard (n, n); prompts, codes, starts, lengths, places: (n,) each
+    sample's prompt, token, its completion's first row and length, and its place in it; sets:
+    (sets, n), those of one completion of each prompt; offsets: (SHIFTS, n), by how much its
+    completion is turned."""
 
     jaccard: NDArray[np.float32]
-    passages: NDArray[np.int64]
     prompts: NDArray[np.int64]
     codes: NDArray[np.int64]
     starts: NDArray[np.int64]
     lengths: NDArray[np.int64]
     places: NDArray[np.int64]
+    sets: NDArray[np.bool_]
     offsets: NDArray[np.int64]
     rng: np.random.Generator
 
@@ -129,7 +133,8 @@ class _Comparison:
         cls, samples: Samples, codes: NDArray[np.int64], rng: np.random.Generator, notes: Notes
     ) -> "_Comparison":
         chosen = _choose_completions(samples, rng, notes)
-        kept = np.isin(samples.completions.of_samples(), chosen)
+        completions = samples.completions.of_samples()
+        kept = np.isin(completions, chosen)
         sets = samples.activations.taken(np.flatnonzero(kept))
         sizes = samples.completions.lengths[chosen]
         starts = np.repeat(sizes.cumsum() - sizes, sizes)
@@ -137,42 +142,68 @@ class _Comparison:
         offsets = np.where(offsets > 0, offsets + sizes // AFTERMATH, 0)
         return cls(
             pairwise_overlap(sets).jaccard().astype(np.float32),
-            samples.passages("output")[kept],
-            samples.prompt_units()[samples.completions.of_samples()][kept],
+            samples.prompt_units()[completions][kept],
             codes[kept],
             starts,
             np.repeat(sizes, sizes),
             np.arange(len(starts)) - starts,
+            np.array(
+                [
+                    np.isin(completions[kept], chosen[one])
+                    for one in samples.completions.some(chosen).one_of_each_text(MOST_SETS)
+                ]
+            ),
             np.repeat(offsets, sizes, axis=1),
             rng,
         )
 
     def token(self, token: int) -> tuple[float, float, float]:
         """Return (same token under another prompt, same prompt with other tokens, p-value)."""
-        here = self._once(token)
-        if len(here) > MOST_SAMPLES_OF_TOKEN:
-            here = np.sort(self.rng.choice(here, MOST_SAMPLES_OF_TOKEN, replace=False))
+        here = self._some(np.flatnonzero(self.codes == token))
         other = self._same_prompt_other_token(here, token)
-        first, second = np.triu_indices(len(here), 1)
-        different = self.prompts[here[first]] != self.prompts[here[second]]
-        first, second = first[different], second[different]
+        first, second = self._pairs(here)
         if len(first) == 0:
             return np.nan, other, np.nan
-        observed = float(self.jaccard[here[first], here[second]].mean(dtype=np.float64))
+        p_values = [self._p_value(one) for one in self._testable(token)]
+        p_value = float(typical_p_value(np.array(p_values)[:, None])[0]) if p_values else np.nan
+        return self._mean(here[first], here[second]), other, p_value
+
+    def _p_value(self, here: NDArray[np.int64]) -> float:
+        here = self._some(here)
+        first, second = self._pairs(here)
+        observed = self._mean(here[first], here[second])
         at_least = self._shifted_means(here, first, second) >= observed - 1e-9
-        return observed, other, (1 + int(at_least.sum())) / (1 + SHIFTS)
+        return (1 + int(at_least.sum())) / (1 + SHIFTS)
 
     def smallest_p(self, token: int) -> float:
-        """Return one in the ways to turn the token's completions, or in all shifts drawn."""
-        here = self._once(token)
+        """Return what one in the ways to turn the token's completions, or in all shifts drawn,
+        gives in each set, combined; 1 where there is no test."""
+        floors = [self._smallest_of_set(here) for here in self._testable(token)]
+        return float(typical_p_value(np.array(floors)[:, None])[0]) if floors else 1.0
+
+    def _smallest_of_set(self, here: NDArray[np.int64]) -> float:
         lengths = self.lengths[here][np.unique(self.starts[here], return_index=True)[1]]
         log_ways = float(np.log(_n_turns(lengths)).sum())
         return math.exp(-min(log_ways, math.log(1 + SHIFTS)))
 
-    def _once(self, token: int) -> NDArray[np.int64]:
-        """Return the token's samples, of each passage the first, ascending."""
-        here = np.flatnonzero(self.codes == token)
-        return here[np.sort(np.unique(self.passages[here], return_index=True)[1])]
+    def _testable(self, token: int) -> list[NDArray[np.int64]]:
+        """Return the token's samples in each set that has it under two prompts."""
+        those = [np.flatnonzero(one & (self.codes == token)) for one in self.sets]
+        return [here for here in those if len(np.unique(self.prompts[here])) > 1]
+
+    def _some(self, here: NDArray[np.int64]) -> NDArray[np.int64]:
+        if len(here) <= MOST_SAMPLES_OF_TOKEN:
+            return here
+        return np.sort(self.rng.choice(here, MOST_SAMPLES_OF_TOKEN, replace=False))
+
+    def _pairs(self, here: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return the pairs of samples under two prompts, as places in `here`."""
+        first, second = np.triu_indices(len(here), 1)
+        different = self.prompts[here[first]] != self.prompts[here[second]]
+        return first[different], second[different]
+
+    def _mean(self, rows: NDArray[np.int64], others: NDArray[np.int64]) -> float:
+        return float(self.jaccard[rows, others].mean(dtype=np.float64))
 
     def _same_prompt_other_token(self, here: NDArray[np.int64], token: int) -> float:
         same = (self.prompts[here][:, None] == self.prompts) & (self.codes != token)

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from sklearn.metrics import jaccard_score
 
+from benchmarks.prompt_worlds import Shape, copying, copying_from_prompts
 from gelu.packed import PackedActivations
 from gelu.samples.arrays import Samples
 from gelu.samples.notes import Notes
@@ -199,14 +200,11 @@ def test_tokens_across_prompts_are_means_over_pairs() -> None:
     table = tokens_across_prompts(samples, 0.05, 0, notes=Notes.of(samples)).table
     assert list(table.columns) == contract_columns("token_across_prompts")
     jaccard = pairwise_overlap(PackedActivations.from_bool(active)).jaccard()
-    prompts, passages = np.repeat(range(4), 36), samples.passages("output")
+    prompts = np.repeat(range(4), 36)
     for row in table.to_dict("records"):
         here = outputs == row["token_id"]
-        # Of a prompt's samples with the same token before them the first is compared.
-        first = np.zeros(len(outputs), bool)
-        first[np.flatnonzero(here)[np.unique(passages[here], return_index=True)[1]]] = True
-        same = first[:, None] & first & (prompts[:, None] != prompts)
-        other = first[:, None] & ~here & (prompts[:, None] == prompts)
+        same = here[:, None] & here & (prompts[:, None] != prompts)
+        other = here[:, None] & ~here & (prompts[:, None] == prompts)
         assert (row["token"], row["n_samples"]) == (f"t{row['token_id']}", here.sum())
         assert row["n_prompts"] == len(np.unique(prompts[here]))
         assert row["jaccard_same_token_other_prompt"] == pytest.approx(
@@ -215,7 +213,8 @@ def test_tokens_across_prompts_are_means_over_pairs() -> None:
         assert row["jaccard_same_prompt_other_token"] == pytest.approx(
             jaccard[other].mean(), rel=1e-5
         )
-    assert table["token_id"][0] == 0 and table["p_value"][0] == 1 / 2000
+    # The middle one of three p-values that are as small as can be, times three halves.
+    assert table["token_id"][0] == 0 and table["p_value"][0] == pytest.approx(1.5 / 2000)
     p_values = table["p_value"].to_numpy()
     assert (np.diff(p_values) >= 0).all() and (table["p_value"][1:] > 0.01).all()
     np.testing.assert_allclose(
@@ -264,6 +263,36 @@ def test_a_beginning_that_completions_share_is_no_evidence(
         false += int((table["q_value"] <= 0.05).sum())
         n_tests += len(table)
     assert n_tests > 80 and false <= 1
+
+
+@pytest.mark.parametrize("shape", [(12, 5, 40), (6, 10, 40), (24, 3, 20)])
+@pytest.mark.parametrize("world", [copying, copying_from_prompts])
+def test_neurons_that_look_back_say_nothing_of_the_token_that_comes(
+    world: Any, shape: tuple[int, int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Just after the prompt all its completions look back at the prompt.
+    monkeypatch.setattr(f"{ACROSS}.SHIFTS", 199)
+    for seed in range(3):
+        samples = world(np.random.default_rng(seed), Shape(*shape))[0]
+        table = tokens_across_prompts(samples, 0.05, seed, notes=Notes.of(samples)).table
+        assert len(table) == 8 and (table["q_value"] > 0.05).all()
+
+
+def test_each_p_value_is_of_one_completion_of_each_prompt(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Token 0 has neurons of its own in the first completions of the prompts, in no other.
+    rng = np.random.default_rng(0)
+    samples, outputs, active = tokens_dataset(rng, n_prompts=8, planted=True)
+    first = np.repeat(np.arange(24) % 3 == 0, 12)
+    active[~first] = rng.random((int((~first).sum()), 40)) < 0.2
+    n = [12] * 24
+    prompts = np.repeat(np.arange(8), 3).tolist()
+    samples = samples_of(n, prompts, outputs.tolist(), active)
+    table = tokens_across_prompts(samples, 0.05, 0, notes=Notes.of(samples)).table
+    # Two of three sets show nothing: the middle one decides.
+    assert table.set_index("token_id")["p_value"][0] > 0.05
+    alone = samples_of([12] * 8, list(range(8)), outputs[first].tolist(), active[first])
+    table = tokens_across_prompts(alone, 0.05, 0, notes=Notes.of(alone)).table
+    assert table.set_index("token_id")["p_value"][0] == 1 / 2000
 
 
 def test_of_many_samples_some_are_compared(monkeypatch: pytest.MonkeyPatch) -> None:
