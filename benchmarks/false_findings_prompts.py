@@ -8,11 +8,11 @@ With --dataset_dir, of what generate_activation_dataset.py wrote: how many neuro
 consistent within a prompt, and how many with its completions dealt out to the prompts anew.
 
 Otherwise datasets without a model (`prompt_worlds.py`), so many of each kind and design. First
-neurons consistent within a prompt, at a false-discovery rate of 5 %; then, where
-tokens are drawn independently of all neurons, which look back, tokens across prompts (whose texts
-differ) and the permutation test of completions (of prompts without effect). Columns: rows that pass and false ones among them, mean over sets; the mean
-share of false rows (0 where none passes), which is to stay below 5 %; the share of sets with a
-false row; the share of true rows that is found.
+neurons consistent within a prompt, at a false-discovery rate of 5 %; then, where tokens are drawn
+independently of all neurons, which look back, tokens across prompts (whose texts differ) and the
+permutation test of completions (of prompts without effect). Columns: rows that pass and false ones
+among them, mean over sets; the mean share of false rows (0 where none passes), which is to stay
+below 5 %; the share of sets with a false row; the share of true rows that is found.
 """
 
 import argparse
