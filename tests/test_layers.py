@@ -3,6 +3,7 @@
 import ast
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -54,6 +55,7 @@ def imported(path: Path) -> Iterator[str]:
             yield from (name.name for name in node.names)
 
 
+@cache
 def of_gelu(path: Path) -> set[str]:
     return {name.split(".")[1] for name in imported(path) if name.startswith("gelu.")}
 

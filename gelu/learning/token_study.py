@@ -1,6 +1,8 @@
 """How much of the next token the active neurons hold: readouts, baselines and the ceiling.
 
-study = study_next_token(samples, groups, history, settings, vocabulary, inside, bars)
+study = study_next_token(
+    samples, groups, history, settings, vocabulary, inside, bars, notes
+)
 study.scores, study.carriers, study.direct           # tables
 """
 

@@ -1,6 +1,6 @@
 """Which tokens stood before each sample. A table and a tokenizer in, token ids out.
 
-history = token_history(samples, encode, 8)       # (n, 8): the context token, the one before, ...
+history = token_history(samples, encode, 8, notes)   # (n, 8): the newest token first
 for tokens in known_tokens(samples, encode): ...  # what is known of each completion's tokens
 
 A table may lack rows. A token is known where the prompt, an output or a context token says which it

@@ -121,9 +121,8 @@ def test_shares_are_of_what_the_network_saves_over_the_base_rate(folder: Path) -
 def test_the_documented_columns_are_those_written(
     folder: Path, next_token: str, output: str, table: str
 ) -> None:
-    pages = sorted((ROOT / "docs").glob("*.md"))
-    documented = "".join(page.read_text(encoding="utf-8") for page in pages)
-    section = documented.split(f"**`{{m}}_{table}`**")[1].split("**`{m}_")[0]
+    documented = (ROOT / "docs" / "files.md").read_text(encoding="utf-8")
+    section = documented.split(f"### `{{m}}_{table}`\n")[1].split("\n### ")[0]
     named = [name for code in re.findall("`([^`]+)`", section) for name in code.split(",")]
     places = []
     for column in _read(folder / output, table).columns:
@@ -222,7 +221,7 @@ def test_nothing_to_do_is_said(folder: Path) -> None:
 
 def test_a_text_that_is_too_long_is_refused_before_anything_is_learned(folder: Path) -> None:
     arguments = (*_arguments(folder, "long"), "--predict", "a" * 200)
-    assert "--predict: 200 tokens; the model has" in user_error(ACTIVATIONS, *arguments)
+    assert "--predict: the text's 200 tokens; the model has" in user_error(ACTIVATIONS, *arguments)
     assert not (folder / "long").exists()
 
 
