@@ -187,8 +187,8 @@ def test_streams_that_are_closed_or_full(
 
 def test_no_backend_of_the_environment_matters(work: Path, tmp_path: Path) -> None:
     (tmp_path / "evil.py").write_text("raise SystemExit(7)")
-    command = [sys.executable, ROOT / "analyze_activations.py"]
-    command += arguments("analyze_activations.py", work, tmp_path / "out")
+    command = [sys.executable, ROOT / "visualize_sample_activations.py"]
+    command += arguments("visualize_sample_activations.py", work, tmp_path / "out")
     made = []
     for backend in (None, "foo", "module://evil"):
         more = {"MPLBACKEND": backend, "PYTHONPATH": str(tmp_path)} if backend else {}
