@@ -39,15 +39,16 @@ def main() -> None:
 
 def write_graph(model_type: str, output_dir: str, edges: str, top_edges: int, device: str) -> None:
     """Write the neurons' table and the edge list of one model."""
-    from gelu.artifacts import ATTRIBUTES, EDGES, output_files
+    from gelu.artifacts import ATTRIBUTES, EDGES
     from gelu.graph.output import write_full_edges, write_strongest_edges
     from gelu.model.config import read_geometry
     from gelu.model.loading import load_model, pick_device
+    from gelu.model.outputs import output_files
     from gelu.model.source import find_model
 
     source = find_model(model_type)
     geometry = read_geometry(source)
-    files = output_files(output_dir, "output_dir", source.name, [ATTRIBUTES, EDGES], source.files())
+    files = output_files(output_dir, "output_dir", source, [ATTRIBUTES, EDGES])
     if edges == "full":
         path, n_edges = write_full_edges(files, geometry)
     else:

@@ -33,12 +33,12 @@ def main() -> None:
 
 def trace(model_type: str, input_text: str, output_dir: str, device: str) -> None:
     """Trace one text through one model: print the counts, write the active neurons."""
-    from gelu.artifacts import TRACE_IDS, TRACE_VECTOR, output_files
+    from gelu.artifacts import TRACE_IDS, TRACE_VECTOR
     from gelu.generation.trace import read_text, trace_tokens
+    from gelu.model.outputs import output_files
 
     text, endings = read_text(input_text, model_type), [TRACE_VECTOR, TRACE_IDS]
-    source = text.source
-    files = output_files(output_dir, "output_dir", source.name, endings, source.files())
+    files = output_files(output_dir, "output_dir", text.source, endings)
     traced = trace_tokens(text, device)
     for layer, active, neurons in traced.layers.itertuples(index=False):
         print(f"layer {layer}: {active:,} of {neurons:,} neurons active")

@@ -116,21 +116,21 @@ def compare(
         RUN_FILES,
         TEMPERATURE_PICTURE,
         TEMPERATURE_STUDY,
-        output_files,
         refuse_link,
     )
+    from gelu.model.outputs import output_files
 
     inputs = read_inputs(input_csv, model_type)
     source, argument = inputs.source, "export_dir"
     study = [TEMPERATURE_STUDY, TEMPERATURE_PICTURE]
-    files = output_files(export_dir, argument, source.name, study, [input_csv, *source.files()])
+    files = output_files(export_dir, argument, source, study, [input_csv])
     folders = {
         temperature: files.folder / f"t_{temperature_name(temperature)}"
         for temperature in temperatures
     }
     for folder in folders.values():
         refuse_link(folder)
-        output_files(folder, argument, source.name, RUN_FILES, [input_csv, *source.files()])
+        output_files(folder, argument, source, RUN_FILES, [input_csv])
     prepared = prepare_run(inputs, options)
     rows = [
         _one_temperature(folder, prepared, replace(options, temperature=temperature), sharing)

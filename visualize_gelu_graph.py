@@ -150,11 +150,11 @@ def draw_graph(
         GRAPH_PICTURE_FILES,
         Artifacts,
         find_activation_file,
-        output_files,
         read_stated,
         require_model_file,
         run_files,
     )
+    from gelu.model.outputs import output_files
     from gelu.model.source import find_model
 
     folder = existing_directory(graph_dir, "graph_dir")
@@ -170,9 +170,7 @@ def draw_graph(
     tables = [Artifacts(it, model).path(DATASET) for it in folders]
     activity = _read_activity(model, activations, geometry, sample_id, stated, tables)
     read = [activations, *run_files(folders, model)]
-    files = output_files(
-        output_dir, "output_dir", source.name, GRAPH_PICTURE_FILES, [*read, *source.files()]
-    )
+    files = output_files(output_dir, "output_dir", source, GRAPH_PICTURE_FILES, read)
     subgraph, n_edges = _choose(edges, attributes, geometry, activity, max_nodes, max_edges)
     _write(files, geometry, activity, subgraph, n_edges)
 

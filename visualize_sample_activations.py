@@ -97,12 +97,12 @@ def draw_samples(
 ) -> None:
     """Draw the named samples; nothing is drawn where one of them is not there."""
     from gelu.artifacts import (
-        output_files,
         read_activation_rows,
         read_dataset,
         read_stated,
         run_files,
     )
+    from gelu.model.outputs import output_files
     from gelu.model.source import find_model
     from gelu.samples.matching import check_counts, check_stated, check_table, check_totals
     from gelu.samples.reading import dataset_files, dataset_geometry
@@ -127,9 +127,7 @@ def draw_samples(
     check_counts(rows, dataset, activations, geometry, activation_file)
     check_totals(all_of_file.sample_ids, all_of_file.counts, stated, activation_file)
     endings = [picture_ending(sample_id, vis_mode) for sample_id in chosen]
-    files = output_files(
-        export_dir, "export_dir", model, endings, [*run_files([folder], model), *source.files()]
-    )
+    files = output_files(export_dir, "export_dir", source, endings, run_files([folder], model))
     _draw(files, texts, activations, geometry, figure_rows, vis_mode)
 
 

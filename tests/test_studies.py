@@ -64,8 +64,8 @@ def test_predictions_are_tables(dataset: Path, capsys: pytest.CaptureFixture[str
     tokens = predict_next_token(dataset, MODEL, NextTokenSettings(epochs=1), "cpu")
     assert {"predictor", "cross_entropy_bits"} <= set(tokens.study.scores.columns)
     # The toy's model is not at hand: the result says what is therefore unknown.
-    assert "tokens of the prompts" in run.notes.skipped
-    assert "the model's weights" in tokens.notes.skipped
+    assert "tokens of the prompts" in run.inputs.notes.skipped
+    assert "the model's weights" in tokens.inputs.notes.skipped
     printed = capsys.readouterr()
     assert printed.out == "" and "note:" not in printed.err and contents(dataset) == before
 

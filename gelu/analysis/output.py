@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 from gelu import artifacts
 from gelu.analysis.settings import AnalysisSettings
 from gelu.artifacts import Artifacts
+from gelu.model.outputs import output_files
 from gelu.model.source import ModelSource, find_model
 from gelu.places import existing_file
 from gelu.provenance import describe_run
-from gelu.samples.reading import FolderSamples, read_samples
+from gelu.samples.reading import read_samples
 
 if TYPE_CHECKING:
     from gelu.analysis.run import Analysis, AnalysisRun
@@ -51,8 +52,10 @@ def analyse_files(
     from gelu.analysis.run import analyse_read, require_clusters
 
     require_clusters(settings.n_clusters, len(read.samples))
-    folders = {path.parent for path in (table_path, activation_path)}
-    files = _output(read, output_dir, csv_safe, [table_path, activation_path], folders)
+    inputs = [table_path, activation_path]
+    inputs += artifacts.run_files({path.parent for path in inputs}, source.name)
+    endings = artifacts.ANALYSIS_FILES
+    files = output_files(output_dir, "output_dir", source, endings, inputs, csv_safe)
     return _write(files, analyse_read(read, settings))
 
 
@@ -60,21 +63,8 @@ def write_analysis(
     run: "AnalysisRun", output_dir: str | Path, csv_safe: bool = False
 ) -> WrittenAnalysis:
     """Write every file of an analysis; csv_safe: guard texts in tables against spreadsheets."""
-    return _write(_output(run.read, output_dir, csv_safe, [], set()), run)
-
-
-def _output(
-    read: FolderSamples,
-    output_dir: str | Path,
-    csv_safe: bool,
-    inputs: list[Path],
-    folders: set[Path],
-) -> Artifacts:
-    model = read.source.name
-    inputs = [*inputs, *artifacts.run_files(folders, model), *read.source.files()]
-    return artifacts.output_files(
-        output_dir, "output_dir", model, artifacts.ANALYSIS_FILES, inputs, csv_safe
-    )
+    source, endings = run.read.source, artifacts.ANALYSIS_FILES
+    return _write(output_files(output_dir, "output_dir", source, endings, (), csv_safe), run)
 
 
 def _write(files: Artifacts, run: "AnalysisRun") -> WrittenAnalysis:

@@ -48,7 +48,6 @@ from gelu.artifacts.outputs import (
     NEXT_TOKEN_FILES,
     PATTERNS_FILES,
     RUN_FILES,
-    output_files,
     run_files,
 )
 from gelu.artifacts.pictures import picture_hash, read_png
@@ -221,7 +220,6 @@ __all__ = [
     "layers_stated",
     "made_files",
     "models_in",
-    "output_files",
     "picture_hash",
     "read_activation_layers",
     "read_activation_prediction",

@@ -9,6 +9,7 @@ from gelu.errors import UserError
 from gelu.findings.page import findings_page
 from gelu.findings.results import STUDIES, read_found
 from gelu.model.of_folder import model_of_folders
+from gelu.model.outputs import output_files
 from gelu.places import existing_directory
 
 
@@ -31,11 +32,5 @@ def write_findings(results_dirs: Sequence[str | Path], model_type: str | None = 
             f"{', '.join(scripts[:-1])} or {scripts[-1]} with this folder as output first"
         )
     read = [Artifacts(folder, source.name).path(it) for folder in folders for it in endings]
-    files = artifacts.output_files(
-        folders[0],
-        "results_dir",
-        source.name,
-        [artifacts.FINDINGS_REPORT],
-        [*read, *source.files()],
-    )
+    files = output_files(folders[0], "results_dir", source, [artifacts.FINDINGS_REPORT], read)
     return files.write_report(findings_page(source.name, found), artifacts.FINDINGS_REPORT)

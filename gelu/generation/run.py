@@ -149,11 +149,13 @@ def generate_dataset(
     Goes on where it was interrupted. Raises `UserError` for what is wrong with the prompts, the
     model or the folder.
     """
-    from gelu.artifacts import RUN_FILES, output_files
+    from gelu.artifacts import RUN_FILES
+    from gelu.model.outputs import output_files
 
     inputs = read_inputs(Path(input_csv), model_type)
-    source, read = inputs.source, [Path(input_csv), *inputs.source.files()]
-    files = output_files(export_dir, "export_dir", source.name, RUN_FILES, read, options.csv_safe)
+    files = output_files(
+        export_dir, "export_dir", inputs.source, RUN_FILES, [Path(input_csv)], options.csv_safe
+    )
     return make_dataset(files, prepare_run(inputs, options), options, sharing)
 
 

@@ -8,7 +8,7 @@ Torch is imported after what can be refused has been.
 """
 
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,18 +20,16 @@ from numpy.typing import NDArray
 from gelu import artifacts
 from gelu.artifacts import Artifacts
 from gelu.errors import UserError
+from gelu.learning.folder import LearningInputs, WrittenStudy, read_inputs
 from gelu.learning.settings import ActivationSettings
 from gelu.model.config import read_geometry
+from gelu.model.outputs import output_files
 from gelu.model.source import ModelSource, find_model
 from gelu.model.tokenizer import encode_text, load_tokenizer
 from gelu.neurons import dimension_of, layer_of
 from gelu.progress import bars
 from gelu.provenance import describe_run
-from gelu.samples.arrays import Samples
-from gelu.samples.notes import Notes
-from gelu.samples.reading import FolderSamples, check_weights, read_folder
-from gelu.samples.splits import split_parts
-from gelu.samples.token_history import NEEDED_COLUMNS, prompt_encoder, token_history
+from gelu.samples.reading import check_weights
 
 if TYPE_CHECKING:
     from gelu.learning.activation_study import ActivationStudy, Predictor
@@ -41,31 +39,12 @@ PACKAGES = ("matplotlib", "numpy", "pandas", "scipy", "torch")
 
 
 @dataclass(frozen=True)
-class ActivationInputs:
-    """A dataset to learn from; history: (n, tokens), of `gelu.samples.token_history`."""
-
-    read: FolderSamples
-    history: NDArray[np.int64]
-    notes: Notes
-
-
-@dataclass(frozen=True)
 class ActivationRun:
     """What was learned from, how, and what came of it."""
 
-    read: FolderSamples
+    inputs: LearningInputs
     settings: ActivationSettings
     study: "ActivationStudy"
-    notes: Notes
-
-
-@dataclass(frozen=True)
-class WrittenPrediction:
-    """paths: of the files written; lines: what was found, as text; notes: what is not known."""
-
-    paths: list[Path]
-    lines: list[str]
-    notes: list[str]
 
 
 def predict_activations(
@@ -80,31 +59,16 @@ def predict_activations(
     not fit each other or the model, a `history` longer than the model's, and too few prompts.
     """
     settings = settings or ActivationSettings()
-    return learn(read_inputs(dataset_dir, model_type, settings), settings, device)
+    return learn(_read_inputs(dataset_dir, model_type, settings), settings, device)
 
 
-def read_inputs(
+def _read_inputs(
     dataset_dir: str | Path, model_type: str | ModelSource, settings: ActivationSettings
-) -> ActivationInputs:
-    """Return the dataset and the tokens before each sample; errors as `predict_activations`."""
-    read = read_folder(dataset_dir, model_type, NEEDED_COLUMNS)
-    _require_history(settings.history, read.samples)
-    # Too few prompts are refused before anything slow is imported.
-    split_parts(read.groups, settings.held_out, settings.seed)
-    notes = Notes.of(read.samples)
-    encode_prompt = prompt_encoder(read.source, notes)
-    history = token_history(read.samples, encode_prompt, settings.history, notes)
-    return ActivationInputs(read, history, notes)
+) -> LearningInputs:
+    return read_inputs(dataset_dir, model_type, settings.history, settings.held_out, settings.seed)
 
 
-def _require_history(history: int, samples: "Samples") -> None:
-    """Raise `UserError` for a history longer than anything that the model can have read."""
-    n_positions = samples.geometry.n_positions or int(samples.table["absolute_position"].max()) + 1
-    if history > max(ActivationSettings.history, n_positions):
-        raise UserError(f"`history` {history}: the model has read {n_positions:,} tokens at most")
-
-
-def learn(inputs: ActivationInputs, settings: ActivationSettings, device: str) -> ActivationRun:
+def learn(inputs: LearningInputs, settings: ActivationSettings, device: str) -> ActivationRun:
     """Learn and test, with progress bars."""
     # Before torch starts: matrix products on a GPU are not repeatable without.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
@@ -120,33 +84,24 @@ def learn(inputs: ActivationInputs, settings: ActivationSettings, device: str) -
     study = study_activations(
         read.samples, read.groups, inputs.history, settings, pick_device(device), bars
     )
-    return ActivationRun(read, settings, study, inputs.notes)
+    return ActivationRun(inputs, settings, study)
 
 
 # Writing
 
 
-def write_activation_prediction(run: ActivationRun, output_dir: str | Path) -> WrittenPrediction:
+def write_activation_prediction(run: ActivationRun, output_dir: str | Path) -> WrittenStudy:
     """Write the tables, the picture, the document and the predictor of a run."""
-    return _write(_output(output_dir, run.read.source, artifacts.ACTIVATION_PREDICTION_FILES), run)
+    source, endings = run.inputs.read.source, artifacts.ACTIVATION_PREDICTION_FILES
+    return _write(output_files(output_dir, "output_dir", source, endings), run)
 
 
-def _output(
-    output_dir: str | Path,
-    source: ModelSource,
-    endings: Iterable[str],
-    inputs: Iterable[Path] = (),
-) -> Artifacts:
-    read = [*inputs, *source.files()]
-    return artifacts.output_files(output_dir, "output_dir", source.name, endings, read)
-
-
-def _write(files: Artifacts, run: ActivationRun) -> WrittenPrediction:
+def _write(files: Artifacts, run: ActivationRun) -> WrittenStudy:
     from gelu.learning.activation_study import summarise_activation_study
     from gelu.plots.figures import png_bytes
     from gelu.plots.predictions import activation_prediction_figure
 
-    study = run.study
+    study, read, notes = run.study, run.inputs.read, run.inputs.notes
     tables = {
         artifacts.ACTIVATION_PREDICTION_LAYERS: study.layers,
         artifacts.ACTIVATION_PREDICTION_NEURONS: study.neurons,
@@ -159,15 +114,13 @@ def _write(files: Artifacts, run: ActivationRun) -> WrittenPrediction:
     picture, png = files.path(artifacts.ACTIVATION_PREDICTION_PICTURE), png_bytes(figure)
     paths.append(artifacts.write_picture(picture, png))
     summary = {
-        **describe_run(SCRIPT, {"model_type": files.model, "inputs": run.read.inputs}, PACKAGES),
-        **summarise_activation_study(study, run.read.samples, run.settings, run.notes),
+        **describe_run(SCRIPT, {"model_type": files.model, "inputs": read.inputs}, PACKAGES),
+        **summarise_activation_study(study, read.samples, run.settings, notes),
         "picture_sha256": artifacts.picture_hash(png),
     }
     paths.append(artifacts.write_document(files.path(artifacts.ACTIVATION_PREDICTION), summary))
     paths += _write_predictor(files, study.predictor)
-    return WrittenPrediction(
-        paths, list(_headline(study.layers, summary)), [*run.notes.skipped.values()]
-    )
+    return WrittenStudy(paths, list(_headline(study.layers, summary)), [*notes.skipped.values()])
 
 
 def _write_predictor(files: Artifacts, predictor: "Predictor") -> list[Path]:
@@ -228,7 +181,8 @@ def predict_neurons(
     `predicted` is 1 for a probability of one half or more; `active` is missing where the model is
     not at hand. Raises `UserError` for an empty text, one too long, and another model's predictor.
     """
-    return _predict(predictor, find_model(model_type), encode(find_model(model_type), text))[0]
+    source = find_model(model_type)
+    return _predict(predictor, source, encode(source, text))[0]
 
 
 def encode(source: ModelSource, text: str) -> tuple[int, ...]:
@@ -304,7 +258,7 @@ def learn_and_predict(
     dataset_dir: str | Path | None = None,
     predict: str | None = None,
     device: str = "auto",
-) -> WrittenPrediction:
+) -> WrittenStudy:
     """Learn where there is a dataset, predict where there is a text, and write every file.
 
     Without a dataset the predictor saved in `output_dir` predicts. Raises `UserError` for what
@@ -316,19 +270,20 @@ def learn_and_predict(
     token_ids = None if predict is None else encode(source, predict)
     predicted = [] if token_ids is None else [artifacts.PREDICTED_NEURONS]
     if dataset_dir is None:
-        predictor = saved_predictor(output_dir, model_type)
+        predictor = saved_predictor(output_dir, source)
         saved = Artifacts(Path(output_dir), source.name)
         read = (artifacts.ACTIVATION_PREDICTOR, artifacts.ACTIVATION_PREDICTOR_WEIGHTS)
-        files = _output(output_dir, source, predicted, map(saved.path, read))
-        written = WrittenPrediction([], [], [])
+        inputs = map(saved.path, read)
+        files = output_files(output_dir, "output_dir", source, predicted, inputs)
+        written = WrittenStudy([], [], [])
     else:
-        inputs = read_inputs(dataset_dir, model_type, settings)
+        data = _read_inputs(dataset_dir, source, settings)
         if token_ids is not None:
-            check_weights(inputs.read.stated, source)
+            check_weights(data.read.stated, source)
         endings = (*artifacts.ACTIVATION_PREDICTION_FILES, *predicted)
         run_files = artifacts.run_files([Path(dataset_dir)], source.name)
-        files = _output(output_dir, source, endings, run_files)
-        run = learn(inputs, settings, device)
+        files = output_files(output_dir, "output_dir", source, endings, run_files)
+        run = learn(data, settings, device)
         written, predictor = _write(files, run), run.study.predictor
     if token_ids is None:
         return written
@@ -336,4 +291,4 @@ def learn_and_predict(
     path = artifacts.write_table(files.path(artifacts.PREDICTED_NEURONS), table)
     lines = [*written.lines, str(path), *_prediction_lines(table)]
     notes = [*written.notes, *([] if reason is None else [reason])]
-    return WrittenPrediction(written.paths, lines, notes)
+    return WrittenStudy(written.paths, lines, notes)

@@ -7,7 +7,7 @@
 Torch is imported after what can be refused has been.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,20 +18,18 @@ from numpy.typing import NDArray
 from gelu import artifacts
 from gelu.artifacts import Artifacts
 from gelu.errors import UserError
+from gelu.learning.folder import LearningInputs, WrittenStudy, read_inputs
 from gelu.learning.settings import NextTokenSettings
 from gelu.model.config import read_geometry
+from gelu.model.outputs import output_files
 from gelu.model.source import ModelSource
 from gelu.progress import bars
 from gelu.provenance import describe_run
 from gelu.samples.notes import Notes
-from gelu.samples.reading import FolderSamples, check_weights, read_folder
-from gelu.samples.splits import split_parts
+from gelu.samples.reading import FolderSamples, check_weights
 from gelu.samples.token_history import (
-    NEEDED_COLUMNS,
     Encoder,
     known_tokens,
-    prompt_encoder,
-    token_history,
 )
 
 if TYPE_CHECKING:
@@ -43,34 +41,14 @@ PACKAGES = ("matplotlib", "numpy", "pandas", "scipy", "torch")
 
 
 @dataclass(frozen=True)
-class NextTokenInputs:
-    """A dataset to learn from; encode: a prompt's token ids, None without a tokenizer; history:
-    (n, 2), of `gelu.samples.token_history`; drawn_with: temperature and top_k, where known."""
-
-    read: FolderSamples
-    encode: Encoder | None
-    history: NDArray[np.int64]
-    drawn_with: dict[str, Any]
-    notes: Notes
-
-
-@dataclass(frozen=True)
 class NextTokenRun:
-    """What was learned from, how, and what came of it."""
+    """What was learned from, how, and what came of it; drawn_with: the dataset's temperature and
+    top_k, where known."""
 
-    inputs: NextTokenInputs
+    inputs: LearningInputs
+    drawn_with: dict[str, Any]
     settings: NextTokenSettings
     study: "NextTokenStudy"
-    notes: Notes
-
-
-@dataclass(frozen=True)
-class WrittenNextToken:
-    """paths: of the files written; lines: what was found, as text; notes: what is not known."""
-
-    paths: list[Path]
-    lines: list[str]
-    notes: list[str]
 
 
 def predict_next_token(
@@ -85,24 +63,21 @@ def predict_next_token(
     folder without samples, files that do not fit each other or the model, and too few prompts.
     """
     settings = settings or NextTokenSettings()
-    return learn(read_inputs(dataset_dir, model_type, settings), settings, device)
+    inputs, drawn_with = _read_inputs(dataset_dir, model_type, settings)
+    return learn(inputs, drawn_with, settings, device)
 
 
-def read_inputs(
+def _read_inputs(
     dataset_dir: str | Path, model_type: str | ModelSource, settings: NextTokenSettings
-) -> NextTokenInputs:
-    """Return the dataset and what its run file says; errors as `predict_next_token`."""
-    read = read_folder(dataset_dir, model_type, NEEDED_COLUMNS)
-    # Too few prompts are refused before anything slow is imported.
-    split_parts(read.groups, settings.held_out, settings.seed)
-    notes = Notes.of(read.samples)
-    encode = prompt_encoder(read.source, notes)
-    history = token_history(read.samples, encode, 2, notes)
-    drawn_with = _sampling(Path(dataset_dir), read.source.name)
-    return NextTokenInputs(read, encode, history, drawn_with, notes)
+) -> tuple[LearningInputs, dict[str, Any]]:
+    """Return the dataset, and what its run file says of how its tokens were drawn."""
+    inputs = read_inputs(dataset_dir, model_type, 2, settings.held_out, settings.seed)
+    return inputs, _sampling(Path(dataset_dir), inputs.read.source.name)
 
 
-def learn(inputs: NextTokenInputs, settings: NextTokenSettings, device: str) -> NextTokenRun:
+def learn(
+    inputs: LearningInputs, drawn_with: dict[str, Any], settings: NextTokenSettings, device: str
+) -> NextTokenRun:
     """Fit and test all readouts, with a progress bar."""
     import torch
 
@@ -123,7 +98,7 @@ def learn(inputs: NextTokenInputs, settings: NextTokenSettings, device: str) -> 
         bars,
         notes,
     )
-    return NextTokenRun(inputs, settings, study, notes)
+    return NextTokenRun(inputs, drawn_with, settings, study)
 
 
 def _vocabulary_size(source: ModelSource) -> int:
@@ -227,9 +202,10 @@ def _sampling(folder: Path, model: str) -> dict[str, Any]:
 # Writing
 
 
-def write_next_token(run: NextTokenRun, output_dir: str | Path) -> WrittenNextToken:
+def write_next_token(run: NextTokenRun, output_dir: str | Path) -> WrittenStudy:
     """Write the tables, the picture and the document of a run."""
-    return _write(_output(output_dir, run.inputs.read.source), run)
+    source = run.inputs.read.source
+    return _write(output_files(output_dir, "output_dir", source, artifacts.NEXT_TOKEN_FILES), run)
 
 
 def study_to_folder(
@@ -238,33 +214,24 @@ def study_to_folder(
     model_type: str | ModelSource,
     settings: NextTokenSettings,
     device: str = "auto",
-) -> WrittenNextToken:
+) -> WrittenStudy:
     """Study one dataset's folder and write every file: what the script does.
 
     Raises `UserError` for what cannot be read, learned from or written to, before the work.
     """
-    inputs = read_inputs(dataset_dir, model_type, settings)
-    source = inputs.read.source
-    files = _output(output_dir, source, artifacts.run_files([Path(dataset_dir)], source.name))
-    return _write(files, learn(inputs, settings, device))
+    inputs, drawn_with = _read_inputs(dataset_dir, model_type, settings)
+    source, endings = inputs.read.source, artifacts.NEXT_TOKEN_FILES
+    run_files = artifacts.run_files([Path(dataset_dir)], source.name)
+    files = output_files(output_dir, "output_dir", source, endings, run_files)
+    return _write(files, learn(inputs, drawn_with, settings, device))
 
 
-def _output(output_dir: str | Path, source: ModelSource, inputs: Iterable[Path] = ()) -> Artifacts:
-    return artifacts.output_files(
-        output_dir,
-        "output_dir",
-        source.name,
-        artifacts.NEXT_TOKEN_FILES,
-        [*inputs, *source.files()],
-    )
-
-
-def _write(files: Artifacts, run: NextTokenRun) -> WrittenNextToken:
+def _write(files: Artifacts, run: NextTokenRun) -> WrittenStudy:
     from gelu.learning.token_study import summarise_next_token_study
     from gelu.plots.figures import png_bytes
     from gelu.plots.next_token import next_token_figure
 
-    read, study = run.inputs.read, run.study
+    read, notes, study = run.inputs.read, run.inputs.notes, run.study
     tables = {
         artifacts.NEXT_TOKEN_SCORES: study.scores,
         artifacts.NEXT_TOKEN_NEURONS: study.carriers,
@@ -276,13 +243,13 @@ def _write(files: Artifacts, run: NextTokenRun) -> WrittenNextToken:
     paths.append(artifacts.write_picture(files.path(artifacts.NEXT_TOKEN_PICTURE), picture))
     summary = {
         **describe_run(SCRIPT, {"model_type": files.model, "inputs": read.inputs}, PACKAGES),
-        "drawn_with": run.inputs.drawn_with,
-        **summarise_next_token_study(study, read.samples, run.settings, run.notes),
+        "drawn_with": run.drawn_with,
+        **summarise_next_token_study(study, read.samples, run.settings, notes),
         "strongest_neurons": artifacts.strongest_neurons(study.carriers),
         "picture_sha256": artifacts.picture_hash(picture),
     }
     paths.append(artifacts.write_document(files.path(artifacts.NEXT_TOKEN), summary))
-    return WrittenNextToken(paths, list(_headline(study, summary)), [*run.notes.skipped.values()])
+    return WrittenStudy(paths, list(_headline(study, summary)), [*notes.skipped.values()])
 
 
 def _headline(study: "NextTokenStudy", summary: Mapping[str, Any]) -> Iterator[str]:

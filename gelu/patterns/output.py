@@ -4,18 +4,18 @@ written = extract_patterns("dataset", "patterns", "gpt2-demo", settings)
 written = write_patterns(patterns_of_folder("dataset", "gpt2-demo", settings), "patterns")
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from gelu import artifacts
-from gelu.artifacts import Artifacts
+from gelu.artifacts import Artifacts, run_files
+from gelu.model.outputs import output_files
 from gelu.model.source import ModelSource
 from gelu.page import NotDrawn, Picture
 from gelu.patterns.run import PatternSettings, PatternsRun, patterns_of, require_prompts
 from gelu.provenance import describe_run
-from gelu.samples.reading import FolderSamples, read_folder
+from gelu.samples.reading import read_folder
 
 SCRIPT = "extract_patterns.py"
 PACKAGES = ("matplotlib", "numpy", "pandas", "scipy")
@@ -41,23 +41,15 @@ def extract_patterns(
     """
     read = read_folder(dataset_dir, model_type)
     require_prompts(read.groups)
-    files = _output(read, output_dir, artifacts.run_files([Path(dataset_dir)], read.source.name))
+    inputs, endings = run_files([Path(dataset_dir)], read.source.name), artifacts.PATTERNS_FILES
+    files = output_files(output_dir, "output_dir", read.source, endings, inputs)
     return _write(files, patterns_of(read, settings))
 
 
 def write_patterns(run: PatternsRun, output_dir: str | Path) -> WrittenPatterns:
     """Write the tables, the document, the picture and the page of patterns that were found."""
-    return _write(_output(run.read, output_dir, ()), run)
-
-
-def _output(read: FolderSamples, output_dir: str | Path, inputs: Iterable[Path]) -> Artifacts:
-    return artifacts.output_files(
-        output_dir,
-        "output_dir",
-        read.source.name,
-        artifacts.PATTERNS_FILES,
-        [*inputs, *read.source.files()],
-    )
+    source = run.read.source
+    return _write(output_files(output_dir, "output_dir", source, artifacts.PATTERNS_FILES), run)
 
 
 def _describe(run: PatternsRun) -> dict[str, Any]:
