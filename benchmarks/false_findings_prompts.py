@@ -124,12 +124,8 @@ def _across(samples: Any, seed: int) -> int:
     from gelu.samples.notes import Notes
     from gelu.statistics.tokens_across_prompts import tokens_across_prompts
 
-    return int(
-        (
-            tokens_across_prompts(samples, FDR, seed, notes=Notes.of(samples)).table["q_value"]
-            <= FDR
-        ).sum()
-    )
+    table = tokens_across_prompts(samples, FDR, seed, notes=Notes.of(samples)).table
+    return int((table["q_value"] <= FDR).sum())
 
 
 def _within(samples: Any, seed: int) -> int:

@@ -3,12 +3,14 @@
 For each token, the mean Jaccard index of pairs of its samples under two prompts, beside that of its
 samples with other tokens of the same prompt. The p-value is for the first's being larger than where
 the token stands elsewhere in the same completions: labels are turned in a circle along each
-completion, by an offset of its own, so that prompts, completions and runs of a token stay. No label
-is turned onto the tokens just after it: there neurons read the token itself, which where it was
-written they could not, and what they have of a rare token makes chance look too unlike. Prompts of
-equal text are one prompt. Completions of one prompt share what they read just after it, and write
-passages of one another again, so one of each prompt at a time is tested, and these p-values are
-combined in a way that holds however they depend (`typical_p_value`).
+completion, by an offset of its own, so that prompts, completions and runs of a token stay. It is
+the larger of two. For one a label is turned to any place, which is exact where tokens and neurons
+are independent. For the other it is not turned onto the tokens just after it: there neurons read
+the token itself, which where it was written they could not, and what they have of a rare token
+makes chance look too unlike. Prompts of equal text are one prompt. Completions of one prompt share
+what they read just after it, and write passages of one another again, so one of each prompt at a
+time is tested, and these p-values are combined in a way that holds however they depend
+(`typical_p_value`).
 """
 
 import math
@@ -115,8 +117,8 @@ def _with_q_values(table: pd.DataFrame) -> pd.DataFrame:
 class _Comparison:
     """The compared samples: jaccard (n, n); prompts, codes, starts, lengths, places: (n,) each
     sample's prompt, token, its completion's first row and length, and its place in it; sets:
-    (sets, n), those of one completion of each prompt; offsets: (SHIFTS, n), by how much its
-    completion is turned."""
+    (sets, n), those of one completion of each prompt; offsets: (2, SHIFTS, n), by how much its
+    completion is turned, to any place and past those just after a token."""
 
     jaccard: NDArray[np.float32]
     prompts: NDArray[np.int64]
@@ -138,8 +140,9 @@ class _Comparison:
         sets = samples.activations.taken(np.flatnonzero(kept))
         sizes = samples.completions.lengths[chosen]
         starts = np.repeat(sizes.cumsum() - sizes, sizes)
-        offsets = rng.integers(_n_turns(sizes), size=(SHIFTS, len(sizes)))
-        offsets = np.where(offsets > 0, offsets + sizes // AFTERMATH, 0)
+        past = rng.integers(_n_turns(sizes), size=(SHIFTS, len(sizes)))
+        past = np.where(past > 0, past + sizes // AFTERMATH, 0)
+        anywhere = rng.integers(sizes, size=(SHIFTS, len(sizes)))
         return cls(
             pairwise_overlap(sets).jaccard().astype(np.float32),
             samples.prompt_units()[completions][kept],
@@ -153,7 +156,7 @@ class _Comparison:
                     for one in samples.completions.some(chosen).one_of_each_text(MOST_SETS)
                 ]
             ),
-            np.repeat(offsets, sizes, axis=1),
+            np.repeat(np.stack([anywhere, past]), sizes, axis=2),
             rng,
         )
 
@@ -172,8 +175,11 @@ class _Comparison:
         here = self._some(here)
         first, second = self._pairs(here)
         observed = self._mean(here[first], here[second])
-        at_least = self._shifted_means(here, first, second) >= observed - 1e-9
-        return (1 + int(at_least.sum())) / (1 + SHIFTS)
+        at_least = [
+            int((self._shifted_means(offsets, here, first, second) >= observed - 1e-9).sum())
+            for offsets in self.offsets
+        ]
+        return (1 + max(at_least)) / (1 + SHIFTS)
 
     def smallest_p(self, token: int) -> float:
         """Return what one in the ways to turn the token's completions, or in all shifts drawn,
@@ -210,10 +216,14 @@ class _Comparison:
         return float(self.jaccard[here][same].mean(dtype=np.float64)) if same.any() else np.nan
 
     def _shifted_means(
-        self, here: NDArray[np.int64], first: NDArray[np.int64], second: NDArray[np.int64]
+        self,
+        offsets: NDArray[np.int64],
+        here: NDArray[np.int64],
+        first: NDArray[np.int64],
+        second: NDArray[np.int64],
     ) -> NDArray[np.float64]:
         """Return the mean over the pairs of `here` after each shift, (SHIFTS,)."""
-        turned = (self.places[here] + self.offsets[:, here]) % self.lengths[here]
+        turned = (self.places[here] + offsets[:, here]) % self.lengths[here]
         rows = self.starts[here] + turned
         step = max(1, PAIRS_AT_A_TIME // len(first))
         parts = [
