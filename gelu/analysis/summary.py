@@ -101,7 +101,8 @@ def _tests(settings: AnalysisSettings, analysis: Analysis) -> list[dict[str, Any
         ),
         (
             "tokens across prompts",
-            "circular shifts of the token's places within completions",
+            "circular shifts of the token's places within completions, one completion of each "
+            "prompt at a time",
             across.n_tests,
             int((across.table["q_value"].fillna(1) <= settings.fdr).sum()),
         ),
