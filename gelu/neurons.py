@@ -3,15 +3,21 @@
 from dataclasses import dataclass
 from typing import Any
 
-# What no GPT-2 has, and what would take the memory of the machine before a weight is read.
-LARGEST = {"n_layer": 1000, "vocab_size": 1 << 24, "n_positions": 1 << 24}
+# What no model has, and what would take the memory of the machine before a weight is read.
 LARGEST_WIDTH = 1 << 20
+LARGEST = {
+    "n_layer": 1000,
+    "n_embd": LARGEST_WIDTH,
+    "d_mlp": LARGEST_WIDTH,
+    "vocab_size": 1 << 24,
+    "n_positions": 1 << 24,
+}
 LARGEST_N_NEURONS = (1 << 31) - 1  # the files' neuron ids have 32 bits
 
 
 @dataclass(frozen=True)
 class Geometry:
-    """The shape of a GPT-2's MLP neurons. `neuron_id = layer * d_mlp + dimension`, 0-based."""
+    """The shape of a model's MLP neurons. `neuron_id = layer * d_mlp + dimension`, 0-based."""
 
     n_layer: int
     n_embd: int

@@ -21,7 +21,7 @@ from gelu.artifacts.records import record_type
 from gelu.generation.host_copy import HostCopy
 from gelu.generation.prompts import Prompt
 from gelu.generation.sampling import draw_tokens, token_uniforms
-from gelu.model.gpt2 import GPT2, KeyValueCache
+from gelu.model.decoder import Decoder, KeyValueCache
 from gelu.model.hooks import GeluRecorder
 from gelu.model.recording import after_last_token
 from gelu.neurons import Geometry
@@ -77,7 +77,7 @@ def default_batch_size(device: str, geometry: Geometry, n_positions: int) -> int
 
 
 def generate(
-    model: GPT2, rows: Sequence[Row], settings: SamplingSettings, recording: bool = True
+    model: Decoder, rows: Sequence[Row], settings: SamplingSettings, recording: bool = True
 ) -> Iterator[Step]:
     """Write one batch of completions together; yield each step's tokens and neurons.
 
@@ -97,13 +97,13 @@ def generate(
 
 @torch.inference_mode()
 def _steps(
-    model: GPT2, rows: Sequence[Row], settings: SamplingSettings, recording: bool
+    model: Decoder, rows: Sequence[Row], settings: SamplingSettings, recording: bool
 ) -> Iterator[Step]:
     model.pack()
     n_new = np.array([row.prompt.n_new for row in rows])
     going_on = np.arange(len(rows))
     uniforms = _uniforms(rows, settings.seed, int(n_new.max()), model.device)
-    host_copy = HostCopy(model.device, record_type(model.architecture.geometry.n_neurons))
+    host_copy = HostCopy(model.device, record_type(model.geometry.n_neurons))
     with GeluRecorder(model, positions=-1) if recording else nullcontext() as recorder:
         batch = _read_prompts(model, rows, recorder)
         for number in range(int(n_new.max())):
@@ -132,9 +132,9 @@ def _uniforms(rows: Sequence[Row], seed: int, n: int, device: torch.device) -> t
     return torch.from_numpy(numbers).to("cpu" if device.type == "mps" else device)
 
 
-def _first_layer_not_finite(model: GPT2, token_ids: Sequence[int]) -> int | None:
+def _first_layer_not_finite(model: Decoder, token_ids: Sequence[int]) -> int | None:
     """Return the first layer whose neurons are no numbers after these tokens, None for none."""
-    geometry = model.architecture.geometry
+    geometry = model.geometry
     values, _ = after_last_token(model, token_ids, keep="value")
     finite = values.view(geometry.n_layer, geometry.d_mlp).isfinite().all(dim=1)
     return None if bool(finite.all()) else int((~finite).nonzero()[0])
@@ -146,47 +146,46 @@ class _Batch:
 
     logits: (rows, vocabulary) after the newest token. active: (rows, n_neurons) bool at it, None
     where nothing is recorded. lengths: each row's tokens so far, which is the next one's position.
-    mask: (rows, positions of the cache) bool, which are no padding, or None where nothing is.
+    there: (rows, positions of the cache) bool, which are no padding, or None where nothing is.
     """
 
     logits: torch.Tensor
     active: torch.Tensor | None
     cache: KeyValueCache
     lengths: torch.Tensor
-    mask: torch.Tensor | None
+    there: torch.Tensor | None
 
     def keep(self, index: torch.Tensor) -> None:
         """Drop all rows but these."""
         index = index.to(self.lengths.device)
         self.cache = self.cache.select(index)
         self.lengths = self.lengths[index]
-        self.mask = None if self.mask is None else self.mask[index]
+        self.there = None if self.there is None else self.there[index]
 
-    def advance(self, model: GPT2, ids: torch.Tensor, recorder: GeluRecorder | None) -> None:
+    def advance(self, model: Decoder, ids: torch.Tensor, recorder: GeluRecorder | None) -> None:
         """Let the model read each row's newest token, ids: (rows,)."""
         ids = ids.to(model.device)
-        mask = self.mask
-        if mask is not None:
-            mask = mask[:, None, None, : self.cache.length + 1]
-        self.logits = model(ids[:, None], self.cache, self.lengths[:, None], mask)
+        there = self.there
+        if there is not None:
+            there = there[:, : self.cache.length + 1]
+        self.logits = model(ids[:, None], self.cache, self.lengths[:, None], there)
         self.active = None if recorder is None else recorder.take()
         self.lengths = self.lengths + 1
 
 
-def _read_prompts(model: GPT2, rows: Sequence[Row], recorder: GeluRecorder | None) -> _Batch:
+def _read_prompts(model: Decoder, rows: Sequence[Row], recorder: GeluRecorder | None) -> _Batch:
     """Read each distinct prompt once and spread the result over its completions."""
     distinct = list(dict.fromkeys(row.prompt.token_ids for row in rows))
     place = {token_ids: index for index, token_ids in enumerate(distinct)}
     of_row = np.array([place[row.prompt.token_ids] for row in rows])
     lengths = np.array([len(token_ids) for token_ids in distinct])
     longest, n_new = int(lengths.max()), max(row.prompt.n_new for row in rows)
-    cache = KeyValueCache.of(model, len(rows), longest + n_new)
-    cache.clear(longest - int(lengths.min()))
+    cache = KeyValueCache(len(rows), longest + n_new)
     logits: list[torch.Tensor] = []
     active: list[torch.Tensor] = []
     for first, last in _portions(lengths):
         width = int(lengths[first:last].max())
-        small = KeyValueCache.of(model, last - first, width)
+        small = KeyValueCache(last - first, width)
         logits.append(_read(model, distinct[first:last], width, small))
         if recorder is not None:
             active.append(recorder.take())
@@ -201,7 +200,7 @@ def _read_prompts(model: GPT2, rows: Sequence[Row], recorder: GeluRecorder | Non
         active=torch.cat(active)[index] if active else None,
         cache=cache,
         lengths=longest - padding,
-        mask=columns >= padding[:, None] if (lengths < longest).any() else None,
+        there=columns >= padding[:, None] if (lengths < longest).any() else None,
     )
 
 
@@ -218,7 +217,7 @@ def _portions(lengths: NDArray[np.int64]) -> Iterator[tuple[int, int]]:
 
 
 def _read(
-    model: GPT2, prompts: Sequence[Sequence[int]], width: int, cache: KeyValueCache
+    model: Decoder, prompts: Sequence[Sequence[int]], width: int, cache: KeyValueCache
 ) -> torch.Tensor:
     """Read prompts padded on the left to `width`; return the logits after them."""
     ids = torch.zeros(len(prompts), width, dtype=torch.int64)
@@ -227,9 +226,5 @@ def _read(
     padding = torch.tensor([width - len(token_ids) for token_ids in prompts])
     columns = torch.arange(width)
     positions = (columns - padding[:, None]).clamp(min=0)
-    mask = None
-    if bool(padding.any()):
-        # Padding reads itself: a row of attention without any key would be no number.
-        there = (columns >= padding[:, None])[:, None, :] | (columns == columns[:, None])
-        mask = (there & (columns <= columns[:, None]))[:, None].to(model.device)
-    return model(ids.to(model.device), cache, positions.to(model.device), mask)
+    there = (columns >= padding[:, None]).to(model.device) if bool(padding.any()) else None
+    return model(ids.to(model.device), cache, positions.to(model.device), there)

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from gelu.generation.process_group import ProcessGroup
     from gelu.generation.prompts import Prompt
     from gelu.generation.run_folder import RunFolder
-    from gelu.model.gpt2 import GPT2
+    from gelu.model.decoder import Decoder
     from gelu.model.source import ModelSource
     from gelu.neurons import Geometry
 
@@ -96,7 +96,7 @@ class PreparedRun:
     csv_hash: str
 
     @cached_property
-    def model(self) -> "GPT2":
+    def model(self) -> "Decoder":
         """The model on its device."""
         from gelu.generation.process_group import device_of_rank
         from gelu.model.loading import load_model

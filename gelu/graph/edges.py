@@ -8,7 +8,7 @@ the two layers left out).
 """
 
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,8 @@ from gelu.neurons import Geometry
 
 if TYPE_CHECKING:
     import torch
+
+    from gelu.model.decoder import Decoder
 
 SOURCE_BLOCK = 1024
 
@@ -84,7 +86,7 @@ def _source_blocks(width: int, first: int, last: int, start: int, stop: int) -> 
 
 
 def strongest_edges(
-    model: Any, top_edges: int, progress: Callable[[int], object] = lambda sources: None
+    model: "Decoder", top_edges: int, progress: Callable[[int], object] = lambda sources: None
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]:
     """Return (sources, targets, weights) of each neuron's `top_edges` edges of largest |weight|.
 
@@ -95,13 +97,13 @@ def strongest_edges(
 
     from gelu.model.matmul import affine
 
-    blocks = model.transformer.h
     parts: list[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]] = []
     with torch.inference_mode():
-        for layer in range(len(blocks) - 1):
-            w_out = blocks[layer].mlp.c_proj.weight.float()
-            following = blocks[layer + 1]
-            w_in = following.ln_2.weight.float()[:, None] * following.mlp.c_fc.weight.float()
+        for layer in range(model.geometry.n_layer - 1):
+            source, target = model.mlp_weights(layer), model.mlp_weights(layer + 1)
+            # Norms that do nothing are left out, so that their products round nothing.
+            w_out = source.w_out * source.writes if model.family.writes else source.w_out
+            w_in = target.reads[:, None] * target.w_in
             for first in range(0, len(w_out), SOURCE_BLOCK):
                 weights = affine(w_out[first : first + SOURCE_BLOCK], w_in)
                 parts.append(_edge_block(weights, layer * len(w_out) + first, layer, top_edges))

@@ -210,9 +210,9 @@ def _true_neurons(
         model = load_model(source, "cpu")
     except UserError as error:
         return None, f"no true neurons to compare with: {error}"
-    if model.architecture.geometry.n_neurons != n_neurons:
+    if model.geometry.n_neurons != n_neurons:
         raise UserError(
-            f"`model_type` {source.name}: has {model.architecture.geometry.n_neurons} neurons, the "
+            f"`model_type` {source.name}: has {model.geometry.n_neurons} neurons, the "
             f"saved predictor {n_neurons}; learn anew with `dataset_dir`"
         )
     active: NDArray[np.bool_] = after_last_token(model, token_ids)[0].numpy()

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from gelu.model.gpt2 import GPT2, KeyValueCache
+from gelu.model.decoder import Decoder, KeyValueCache
 
 BITS = 1 / np.log(2)
 ROWS_AT_ONCE = 64
@@ -52,7 +52,7 @@ class Written:
     came: NDArray[np.int64]
 
 
-def model_ranks(model: GPT2, sequences: Sequence[Written]) -> NDArray[np.int64]:
+def model_ranks(model: Decoder, sequences: Sequence[Written]) -> NDArray[np.int64]:
     """Return the rank of each token that came in the model's own order, 0 for the likeliest.
 
     One after another by sequence. Temperature and top-k do not change the order of those that could
@@ -64,7 +64,7 @@ def model_ranks(model: GPT2, sequences: Sequence[Written]) -> NDArray[np.int64]:
     return np.concatenate(ranks)
 
 
-def _ranks_of_batch(model: GPT2, sequences: Sequence[Written]) -> list[NDArray[np.int64]]:
+def _ranks_of_batch(model: Decoder, sequences: Sequence[Written]) -> list[NDArray[np.int64]]:
     longest = max(int(sequence.places.max()) + 1 for sequence in sequences)
     ids = np.zeros((len(sequences), longest), np.int64)
     came = np.full((len(sequences), longest), -1, np.int64)
@@ -74,7 +74,7 @@ def _ranks_of_batch(model: GPT2, sequences: Sequence[Written]) -> list[NDArray[n
         ids[row, : len(read)] = read
         came[row, sequence.places] = sequence.came
     found = np.zeros_like(came)
-    cache = KeyValueCache.of(model, len(sequences), longest)
+    cache = KeyValueCache(len(sequences), longest)
     device = model.device
     with torch.inference_mode():
         for place in range(longest):

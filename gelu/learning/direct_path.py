@@ -5,8 +5,8 @@
 
 What one unit of a neuron's activation adds to a token's logit by the direct path, through the
 residual stream alone, is `W_out[neuron] . (ln_f.weight * W_U[token])` (Elhage et al. 2021); the
-final layer norm's own scale, one factor for a whole sample, is left out, and its subtraction of the
-mean is taken off W_out. The null deals the neurons of a layer out anew, or the tokens.
+final norm's own scale, one factor for a whole sample, is left out, and a layer norm's subtraction
+of the mean is taken off W_out. The null deals the neurons of a layer out anew, or the tokens.
 """
 
 from collections.abc import Sequence
@@ -21,13 +21,16 @@ DRAWS = 1000
 Floats = NDArray[np.floating]
 
 
-def direct_path(w_out: Floats, final_scale: Floats, unembedding: Floats) -> NDArray[np.float32]:
+def direct_path(
+    w_out: Floats, final_scale: Floats, unembedding: Floats, centring: bool = True
+) -> NDArray[np.float32]:
     """Return what each neuron adds to each token's logit, (w, C), the mean over tokens taken off.
 
-    w_out: (w, n_embd); final_scale: (n_embd,), ln_f's weight; unembedding: (C, n_embd).
+    w_out: (w, n_embd); final_scale: (n_embd,), the last norm's weight; unembedding: (C, n_embd).
+    centring: whether that norm takes the mean off, as a layer norm does and an RMS norm does not.
     """
-    centred = w_out - w_out.mean(axis=1, keepdims=True)
-    added = (centred * final_scale) @ unembedding.T
+    written = w_out - w_out.mean(axis=1, keepdims=True) if centring else w_out
+    added = (written * final_scale) @ unembedding.T
     return np.asarray(added - added.mean(axis=1, keepdims=True), np.float32)
 
 

@@ -34,7 +34,7 @@ from gelu.samples.token_history import (
 
 if TYPE_CHECKING:
     from gelu.learning.token_study import Inside, NextTokenStudy
-    from gelu.model.gpt2 import GPT2
+    from gelu.model.decoder import Decoder
 
 SCRIPT = "predict_next_token.py"
 PACKAGES = ("matplotlib", "numpy", "pandas", "scipy", "torch")
@@ -122,7 +122,7 @@ def look_inside(
         reason = f"without the model no direct path and no accuracy of its own ({error})"
         notes.skipped["the model's weights"] = reason
         return None
-    geometry = model.architecture.geometry
+    geometry = model.geometry
     if (geometry.n_layer, geometry.d_mlp) != (
         read.samples.geometry.n_layer,
         read.samples.geometry.d_mlp,
@@ -144,7 +144,7 @@ def look_inside(
 
 
 def ranks_of(
-    model: "GPT2",
+    model: "Decoder",
     read: FolderSamples,
     encode: Encoder,
     rows: NDArray[np.int64],
@@ -178,18 +178,19 @@ def ranks_of(
     return ranks
 
 
-def _direct_weights(model: Any, token_ids: NDArray[np.int64]) -> NDArray[np.float32]:
+def _direct_weights(model: "Decoder", token_ids: NDArray[np.int64]) -> NDArray[np.float32]:
     """Return what each neuron adds to the logits of these tokens by the direct path."""
     from gelu.learning.direct_path import direct_path
 
-    final_scale = model.transformer.ln_f.weight.float().cpu().numpy()
-    unembedding = model.lm_head.weight.float().cpu().numpy()[token_ids]
-    return np.concatenate(
-        [
-            direct_path(block.mlp.c_proj.weight.float().cpu().numpy(), final_scale, unembedding)
-            for block in model.transformer.h
-        ]
-    )
+    final_scale, unembedding = (it.cpu().numpy() for it in model.unembedding())
+    layers = []
+    for layer in range(model.geometry.n_layer):
+        weights = model.mlp_weights(layer)
+        w_out = (weights.w_out * weights.writes).cpu().numpy()
+        layers.append(
+            direct_path(w_out, final_scale, unembedding[token_ids], not model.family.rms_norm)
+        )
+    return np.concatenate(layers)
 
 
 def _sampling(folder: Path, model: str) -> dict[str, Any]:

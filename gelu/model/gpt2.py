@@ -2,7 +2,7 @@
 
     model = load_model(find_model("gpt2-demo"), "cpu")   # gelu.model.loading
     logits = model(ids)                                 # (rows, vocabulary), at the last position
-    cache = KeyValueCache.of(model, rows, positions)
+    cache = KeyValueCache(rows, positions)
     logits = model(ids, cache)                          # the next call goes on after these
 
 Radford et al. 2019, "Language models are unsupervised multitask learners". Modules and tensors have
@@ -13,13 +13,14 @@ model takes three times as long as importing torch; the tests hold this one agai
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import nn
 from torch.nn import functional
 
+from gelu.model.decoder import Decoder, KeyValueCache, padding_mask
+from gelu.model.families import FAMILIES
 from gelu.model.matmul import affine, pack
 from gelu.neurons import Geometry
 
@@ -60,58 +61,6 @@ class Architecture:
                 f"activation_function is {self.activation_function!r}; known are "
                 f"{', '.join(ACTIVATIONS)}"
             )
-
-
-class KeyValueCache:
-    """What attention needs of the tokens read so far, in memory of fixed size.
-
-    keys, values: (n_layer, rows, n_head, positions, head size). length: positions in use.
-    """
-
-    def __init__(self, keys: torch.Tensor, values: torch.Tensor, length: int = 0) -> None:
-        self.keys, self.values, self.length = keys, values, length
-
-    @classmethod
-    def of(cls, model: "GPT2", rows: int, positions: int) -> "KeyValueCache":
-        """Return an empty cache for this many rows and positions, its contents undefined."""
-        geometry, n_head = model.architecture.geometry, model.architecture.n_head
-        shape = (geometry.n_layer, rows, n_head, positions, geometry.n_embd // n_head)
-        keys = torch.empty(shape, dtype=model.dtype, device=model.device)
-        return cls(keys, torch.empty_like(keys))
-
-    def extend(
-        self, layer: int, keys: torch.Tensor, values: torch.Tensor
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Keep one layer's new keys and values; return all of them so far.
-
-        `length` stays: the model moves it on when all layers have been through.
-        """
-        end = self.length + keys.shape[2]
-        self.keys[layer, :, :, self.length : end] = keys
-        self.values[layer, :, :, self.length : end] = values
-        return self.keys[layer, :, :, :end], self.values[layer, :, :, :end]
-
-    def select(self, rows: torch.Tensor) -> "KeyValueCache":
-        """Return a cache of these rows alone."""
-        return KeyValueCache(self.keys[:, rows], self.values[:, rows], self.length)
-
-    def clear(self, positions: int) -> None:
-        """Set the first positions to 0: padding has weight 0, and 0 times NaN would be NaN."""
-        self.keys[:, :, :, :positions] = 0
-        self.values[:, :, :, :positions] = 0
-
-    def take_over(
-        self,
-        other: "KeyValueCache",
-        from_rows: NDArray[np.int64],
-        to_rows: NDArray[np.int64],
-        start: int,
-    ) -> None:
-        """Copy all positions of another cache's rows to rows of this one, `start` and on."""
-        end = start + other.length
-        source, target = (torch.as_tensor(r, device=self.keys.device) for r in (from_rows, to_rows))
-        for mine, theirs in ((self.keys, other.keys), (self.values, other.values)):
-            mine[:, target, :, start:end] = theirs[:, source, :, : other.length]
 
 
 class _Projection(nn.Module):
@@ -207,12 +156,14 @@ class _Transformer(nn.Module):
         self.ln_f = nn.LayerNorm(geometry.n_embd, architecture.layer_norm_epsilon)
 
 
-class GPT2(nn.Module):
-    """A GPT-2 with its language-model head, in evaluation mode, without gradients."""
+class GPT2(Decoder):
+    """A GPT-2 with its language-model head."""
+
+    family = FAMILIES["gpt2"]
 
     def __init__(self, architecture: Architecture) -> None:
         super().__init__()
-        self.architecture = architecture
+        self.architecture, self.geometry = architecture, architecture.geometry
         self.transformer = _Transformer(architecture)
         geometry = architecture.geometry
         self.lm_head = _Vectors(geometry.vocab_size, geometry.n_embd)
@@ -227,10 +178,7 @@ class GPT2(nn.Module):
             self.lm_head.weight = self.transformer.wte.weight
 
     def pack(self) -> None:
-        """Lay out copies of the weights for many fast forwards; they must not change afterwards.
-
-        Takes the weights' memory once more on CPUs, nothing elsewhere, and changes no result.
-        """
+        """Lay out copies of the weights, as `Decoder.pack` says."""
         if self._is_packed:
             return
         for module in self.modules():
@@ -240,42 +188,36 @@ class GPT2(nn.Module):
         self._is_packed = True
 
     @property
-    def device(self) -> torch.device:
-        """Where the weights are."""
-        return self.lm_head.weight.device
+    def network(self) -> Any:
+        """Itself: its modules have the names of published checkpoints."""
+        return self
 
-    @property
-    def dtype(self) -> torch.dtype:
-        """The weights' and so the activations' type."""
-        return self.lm_head.weight.dtype
+    def _matrix(self, module: Any) -> torch.Tensor:
+        weight: torch.Tensor = module.weight.float()  # (inputs, outputs) as they are
+        return weight
 
     def forward(
         self,
         ids: torch.Tensor,
         cache: KeyValueCache | None = None,
         positions: torch.Tensor | None = None,
-        mask: torch.Tensor | None = None,
+        there: torch.Tensor | None = None,
     ) -> torch.Tensor:
-        """Read tokens; return the logits after the last one, (rows, vocabulary).
-
-        ids: (rows, new tokens). cache: what was read before, to which these are added; several
-        new tokens need an empty one. positions: each token's place in the text, (rows, new
-        tokens), by default counted on from the cache. mask: which of all tokens so far each new
-        one reads, bool (rows, 1, new tokens, all tokens); by default itself and those before.
-        Raises `ValueError` for several new tokens after others without a mask.
-        """
-        start = 0 if cache is None else cache.length
-        if start and ids.shape[1] > 1 and mask is None:
-            raise ValueError("several new tokens after others need a mask")
+        """Read tokens; return the logits after the last one, as `Decoder.forward` says."""
+        start, n_new = 0 if cache is None else cache.length, ids.shape[1]
+        if start and n_new > 1:
+            raise ValueError("several new tokens after others: the cache must be empty")
         if positions is None:
-            positions = torch.arange(start, start + ids.shape[1], device=ids.device)[None]
+            positions = torch.arange(start, start + n_new, device=ids.device)[None]
         x = self.transformer.wte(ids) + self.transformer.wpe(positions)
-        if mask is not None:
-            # Attention would turn it into this in every layer.
-            mask = x.new_zeros(mask.shape).masked_fill_(~mask, float("-inf"))
+        mask = None
+        if there is not None:
+            # Attention would turn bools into this in every layer.
+            reads = padding_mask(there, n_new)
+            mask = x.new_zeros(reads.shape).masked_fill_(~reads, float("-inf"))
         for block in self.transformer.h:
             x = block(x, cache, mask)
         if cache is not None:
-            cache.length += ids.shape[1]
+            cache.length += n_new
         last = self.transformer.ln_f(x[:, -1])
         return affine(last, self.lm_head.weight.t(), packed=self._packed_head)

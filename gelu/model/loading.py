@@ -6,14 +6,13 @@ model = load_model(find_model("gpt2-demo"), "cpu")
 import re
 import warnings
 import zipfile
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import fields
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gelu.errors import UserError
-from gelu.model.config import CONFIG, config_number, geometry_from_config, read_config
+from gelu.model.config import CONFIG, geometry_from_config, read_config, require_family
 from gelu.model.source import (
     OFFLINE_ADVICE,
     Find,
@@ -23,11 +22,12 @@ from gelu.model.source import (
     find_files,
     removal_advice,
 )
+from gelu.neurons import Geometry
 
 if TYPE_CHECKING:
     import torch
 
-    from gelu.model.gpt2 import GPT2, Architecture
+    from gelu.model.decoder import Decoder
 
 SHOWN = 60
 
@@ -95,46 +95,72 @@ def weights_hash(source: ModelSource) -> str:
     return digest
 
 
-def load_model(source: ModelSource, device: str, dtype: str = "float32") -> "GPT2":
+def load_model(source: ModelSource, device: str, dtype: str = "float32") -> "Decoder":
     """Return the model on `device`, its weights as `dtype` ("float32" or "bfloat16").
 
     Raises `UserError` where weights are missing, damaged, or do not fit `config.json`: a model
     with a few freshly initialised tensors would look like any other.
     """
-    architecture = _read_architecture(source)
-    files = model_weight_files(source)
-    import torch
+    config = read_config(source)
+    geometry = geometry_from_config(config, source.place(CONFIG))
+    if config["model_type"] == "gpt2":
+        return _load_gpt2(source, config, geometry, device, dtype)
+    return _load_pretrained(source, config, geometry, device, dtype)
 
-    from gelu.model.gpt2 import GPT2
 
-    with damaged_files(source, "weights"):
-        tensors = _read_weights(files)
-    _name_as_modules(tensors, architecture.tie_word_embeddings)
-    _refuse_missing_layers(source, tensors, architecture.geometry.n_layer)
-    with torch.device("meta"):
-        model = GPT2(architecture)
-    _refuse_partial_weights(source, tensors, model.state_dict())
-    kept = {name: tensors[name].to(device, getattr(torch, dtype)) for name in model.state_dict()}
-    model.load_state_dict(kept, assign=True)
-    model.tie_weights()
+def _load_gpt2(
+    source: ModelSource, config: dict[str, Any], geometry: Geometry, device: str, dtype: str
+) -> "Decoder":
+    from gelu.model.load_gpt2 import architecture_of, build_gpt2
+
+    architecture = architecture_of(config, geometry, source.place(CONFIG))
+    tensors = _tensors(source, geometry, ".h")
+    model, lacking = build_gpt2(architecture, tensors, device, dtype)
+    if model is None:
+        raise _partial_weights(source, lacking)
     return model
 
 
-def _read_architecture(source: ModelSource) -> "Architecture":
-    from gelu.model.gpt2 import Architecture
+def _load_pretrained(
+    source: ModelSource, config: dict[str, Any], geometry: Geometry, device: str, dtype: str
+) -> "Decoder":
+    place = source.place(CONFIG)
+    if "quantization_config" in config:
+        raise UserError(f"{place}: quantization_config: quantised weights are not read but as GGUF")
+    family = require_family(config, place)
+    tensors = _tensors(source, geometry, family.blocks)
+    from gelu.model.pretrained import PretrainedDecoder, build_network
 
-    config, place = read_config(source), source.place(CONFIG)
-    if config.get("add_cross_attention"):
-        raise UserError(f"{place}: add_cross_attention is on; this is no model of text alone")
-    names = [
-        field.name for field in fields(Architecture) if field.name not in ("geometry", "n_head")
-    ]
-    stated = {name: config[name] for name in names if config.get(name) is not None}
-    n_head = config_number(config, place, "n_head", "num_attention_heads", default=12)
-    try:
-        return Architecture(geometry_from_config(config, place), n_head, **stated)
-    except (ValueError, TypeError) as error:
-        raise UserError(f"{place}: {error}") from None
+    with damaged_files(source, "config.json or weights"):
+        network, lacking = build_network(config, tensors, dtype)
+    if network is None:
+        raise _partial_weights(source, lacking)
+    return PretrainedDecoder(network, geometry, family).to(device)
+
+
+def _tensors(source: ModelSource, geometry: Geometry, blocks: str) -> "dict[str, torch.Tensor]":
+    """Return the weights' tensors; `UserError` where the last block has none.
+
+    That is found out before the model is built: a config.json of one line can ask for a thousand.
+    """
+    files = model_weight_files(source)
+    with damaged_files(source, "weights"):
+        tensors = _read_weights(files)
+    last = geometry.n_layer - 1
+    part = f"{blocks.rpartition('.')[2]}.{last}."
+    if not any(name.startswith(part) or f".{part}" in name for name in tensors):
+        raise UserError(
+            f"`model_type` {source.name}: config.json says there are {last + 1} layers, the "
+            f"weights have no layer {last} (the first is layer 0)"
+        )
+    return tensors
+
+
+def _partial_weights(source: ModelSource, lacking: Sequence[str]) -> UserError:
+    return UserError(
+        f"`model_type` {source.shown}: the weights lack or misshape {len(lacking)} tensors of "
+        f"config.json's model, the first is {lacking[0]}"
+    )
 
 
 def _read_weights(files: Sequence[Path]) -> "dict[str, torch.Tensor]":
@@ -156,45 +182,6 @@ def _read_weights(files: Sequence[Path]) -> "dict[str, torch.Tensor]":
         if not isinstance(name, str) or not isinstance(tensor, torch.Tensor):
             raise ValueError(f"{ascii(name)[:SHOWN]} is no tensor")
     return tensors
-
-
-def _name_as_modules(tensors: "dict[str, torch.Tensor]", tied: bool) -> None:
-    """Rename tensors of a checkpoint without head: OpenAI's own start at `wte.weight`."""
-    for name in list(tensors):
-        if not name.startswith(("transformer.", "lm_head.")):
-            tensors[f"transformer.{name}"] = tensors.pop(name)
-    if tied and "transformer.wte.weight" in tensors:
-        tensors["lm_head.weight"] = tensors["transformer.wte.weight"]
-
-
-def _refuse_missing_layers(source: ModelSource, tensors: Iterable[str], n_layer: int) -> None:
-    # Before the model is built: a config.json of one line can ask for a thousand layers.
-    last = f"transformer.h.{n_layer - 1}."
-    if not any(name.startswith(last) for name in tensors):
-        raise UserError(
-            f"`model_type` {source.name}: config.json says n_layer is {n_layer}, the weights have "
-            f"no layer {n_layer - 1} (the first is layer 0)"
-        )
-
-
-def _refuse_partial_weights(
-    source: ModelSource,
-    tensors: "Mapping[str, torch.Tensor]",
-    needed: "Mapping[str, torch.Tensor]",
-) -> None:
-    # Whole numbers are quantised weights: without their scale they mean nothing.
-    unloaded = sorted(
-        name
-        for name, tensor in needed.items()
-        if name not in tensors
-        or tensors[name].shape != tensor.shape
-        or not tensors[name].is_floating_point()
-    )
-    if unloaded:
-        raise UserError(
-            f"`model_type` {source.shown}: the weights lack or misshape {len(unloaded)} tensors "
-            f"of config.json's model, the first is {unloaded[0]}"
-        )
 
 
 def pick_device(device: str) -> str:

@@ -7,13 +7,13 @@ from collections.abc import Sequence
 
 import torch
 
-from gelu.model.gpt2 import GPT2
+from gelu.model.decoder import Decoder
 from gelu.model.hooks import GeluRecorder, Keep
 
 
 @torch.inference_mode()
 def after_last_token(
-    model: GPT2, token_ids: Sequence[int], keep: Keep = "active"
+    model: Decoder, token_ids: Sequence[int], keep: Keep = "active"
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Return (neurons, logits) at the last token, on the model's device.
 

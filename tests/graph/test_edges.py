@@ -24,7 +24,8 @@ from gelu.graph.edges import (
     strongest_columns,
     strongest_edges,
 )
-from gelu.model.source import HUB_GEOMETRIES
+from gelu.model.loading import load_model
+from gelu.model.source import HUB_GEOMETRIES, find_model
 from gelu.neurons import Geometry
 from tests.helpers import ROOT, run_script_here, save_gpt2, user_error
 
@@ -128,14 +129,16 @@ def test_strongest_edges_equal_brute_force_through_the_script(tmp_path: Path) ->
 
 
 def test_more_edges_than_neurons_means_all(tmp_path: Path) -> None:
-    model = save_gpt2(tmp_path / "tiny", n_inner=3)
+    save_gpt2(tmp_path / "tiny", n_inner=3)
+    model = load_model(find_model(str(tmp_path / "tiny")), "cpu")
     sources, targets, weights = strongest_edges(model, 10)
     assert len(sources) == len(targets) == len(weights) == 2 * 3 * 3
     assert sources.tolist() == np.repeat(range(6), 3).tolist()
 
 
 def test_blocks_of_sources_do_not_show(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    model = save_gpt2(tmp_path / "tiny")
+    save_gpt2(tmp_path / "tiny")
+    model = load_model(find_model(str(tmp_path / "tiny")), "cpu")
     whole = strongest_edges(model, 3)
     monkeypatch.setattr("gelu.graph.edges.SOURCE_BLOCK", 5)
     told: list[int] = []

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from gelu.generation.decoding import Row, SamplingSettings, generate
 from gelu.generation.host_copy import pack_bits
 from gelu.generation.prompts import Prompt
-from gelu.model.gpt2 import KeyValueCache
+from gelu.model.decoder import KeyValueCache
 from gelu.model.hooks import GeluRecorder
 from gelu.model.loading import load_model
 from gelu.model.source import ModelSource
@@ -87,12 +87,12 @@ def test_weights_laid_out_for_speed_change_no_bit(tmp_path: Path) -> None:
 def test_a_text_read_in_pieces_is_the_text_read_at_once(tmp_path: Path) -> None:
     save_gpt2(tmp_path)
     model, ids = load(tmp_path), some_ids(2, 12)
-    cache = KeyValueCache.of(model, 2, 12)
+    cache = KeyValueCache(2, 12)
     model(ids[:, :7], cache)
     for column in range(7, 12):
         logits = model(ids[:, column : column + 1], cache)
     torch.testing.assert_close(logits, model(ids), atol=1e-4, rtol=1e-4)
-    with pytest.raises(ValueError, match="need a mask"):
+    with pytest.raises(ValueError, match="must be empty"):
         model(ids[:, :2], cache)
 
 

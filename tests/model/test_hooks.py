@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from gelu.model.hooks import GeluRecorder, activation_modules
+from gelu.model.hooks import GeluRecorder, mlp_modules
 from tests.helpers import own_gelu, plain_preactivations, save_gpt2
 
 IDS = torch.tensor([[1, 2, 3, 4], [5, 6, 7, 8]])
@@ -74,7 +74,7 @@ def test_a_failure_half_way_removes_what_was_registered(
     def fail(hook: Any) -> None:
         raise RuntimeError("no")
 
-    monkeypatch.setattr(activation_modules(model)[2], "register_forward_hook", fail)
+    monkeypatch.setattr(mlp_modules(model)[2].activation, "register_forward_hook", fail)
     with pytest.raises(RuntimeError, match="no"), GeluRecorder(model):
         pass
     assert n_hooks(model) == 0

@@ -61,7 +61,7 @@ def test_geometry_of_a_folder_needs_its_config_alone(tmp_path: Path) -> None:
 @pytest.mark.parametrize("value", [0, -1, 1.5, "12", True])
 def test_geometry_must_be_whole_positive_numbers(value: object) -> None:
     with pytest.raises(UserError, match="n_layer"):
-        geometry_from_config({"n_layer": value})
+        geometry_from_config({"model_type": "gpt2", "n_layer": value})
 
 
 def test_names() -> None:
@@ -221,8 +221,8 @@ def test_layers_that_the_weights_lack_are_refused_before_the_model_is_built(
 ) -> None:
     config = json.loads((copied / "config.json").read_text())
     (copied / "config.json").write_text(json.dumps(config | {"n_layer": 1000, "n_inner": 1 << 20}))
-    monkeypatch.setattr("gelu.model.gpt2.GPT2", None)
-    with pytest.raises(UserError, match=r"n_layer is 1000, the weights have no layer 999"):
+    monkeypatch.setattr("gelu.model.load_gpt2.GPT2", None)
+    with pytest.raises(UserError, match=r"there are 1000 layers, the weights have no layer 999"):
         load_model(find_model(str(copied)), "cpu")
 
 

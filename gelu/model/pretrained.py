@@ -1,0 +1,151 @@
+"""Decoders of all families but GPT-2: transformers' own modules, with faster matrix products.
+
+    network = build_network(config, tensors, "float32")
+    model = PretrainedDecoder(network, geometry, family)
+
+The forward pass is transformers' and so are its results; what is ours is the memory of keys and
+values, and on CPUs the library that multiplies. No code of a repository is run, and nothing is
+read but what is handed over.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import nn
+from transformers.cache_utils import Cache, DynamicLayer
+from transformers.models.auto.configuration_auto import CONFIG_MAPPING
+from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING
+from transformers.utils import logging
+
+from gelu.model.decoder import Decoder, KeyValueCache
+from gelu.model.families import Family
+from gelu.model.matmul import affine, pack
+from gelu.neurons import Geometry
+
+
+class _Layer(DynamicLayer):
+    """One layer's keys and values as transformers asks for them, kept in ours."""
+
+    def __init__(self, cache: KeyValueCache, layer: int) -> None:
+        super().__init__()
+        self._cache, self._layer = cache, layer
+
+    def update(
+        self, key_states: torch.Tensor, value_states: torch.Tensor, *args: Any, **kwargs: Any
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        return self._cache.extend(self._layer, key_states, value_states)
+
+    def get_seq_length(self) -> int:
+        return self._cache.length
+
+
+class _Projection(nn.Module):
+    """A linear layer with weights laid out for fast products."""
+
+    def __init__(self, linear: nn.Linear) -> None:
+        super().__init__()
+        self.weight, self.bias = linear.weight, linear.bias
+        self._packed = pack(linear.weight.t())
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return affine(x, self.weight.t(), self.bias, self._packed)
+
+
+class PretrainedDecoder(Decoder):
+    """A causal language model of transformers behind the interface of all models here."""
+
+    def __init__(self, network: Any, geometry: Geometry, family: Family) -> None:
+        super().__init__()
+        self.geometry, self.family = geometry, family
+        self._network = network
+        self._is_packed = False
+        self.requires_grad_(False).eval()
+
+    @property
+    def network(self) -> Any:
+        """transformers' model."""
+        return self._network
+
+    def pack(self) -> None:
+        """Lay out copies of the weights, as `Decoder.pack` says."""
+        if self._is_packed:
+            return
+        for module in list(self._network.modules()):
+            for name, child in module.named_children():
+                if isinstance(child, nn.Linear):
+                    setattr(module, name, _Projection(child))
+        self._is_packed = True
+
+    def forward(
+        self,
+        ids: torch.Tensor,
+        cache: KeyValueCache | None = None,
+        positions: torch.Tensor | None = None,
+        there: torch.Tensor | None = None,
+    ) -> torch.Tensor:
+        """Read tokens; return the logits after the last one, as `Decoder.forward` says."""
+        start, n_new = 0 if cache is None else cache.length, ids.shape[1]
+        if start and n_new > 1:
+            raise ValueError("several new tokens after others: the cache must be empty")
+        if positions is None:
+            positions = torch.arange(start, start + n_new, device=ids.device)[None]
+        past = None
+        if cache is not None:
+            past = Cache(layers=[_Layer(cache, i) for i in range(self.geometry.n_layer)])
+        output = self._network(
+            input_ids=ids,
+            attention_mask=there,
+            position_ids=positions,
+            past_key_values=past,
+            use_cache=past is not None,
+            logits_to_keep=1,
+        )
+        if cache is not None:
+            cache.length += n_new
+        logits: torch.Tensor = output.logits[:, -1]
+        return logits
+
+
+def build_network(
+    config: Mapping[str, Any], tensors: dict[str, torch.Tensor], dtype: str
+) -> tuple[Any, list[str]]:
+    """Return transformers' model of a configuration with these weights, and which it lacks.
+
+    config: of a known family, as `config.json` has it. tensors: named as in published checkpoints.
+    The second result names tensors that are missing or of another shape; where it names any, the
+    first is None: weights drawn at random in their place would look like any other.
+    """
+    settings = CONFIG_MAPPING[config["model_type"]].from_dict(dict(config))
+    kind: Any = MODEL_FOR_CAUSAL_LM_MAPPING[type(settings)]
+    with torch.device("meta"):
+        needed = sum(parameter.numel() for parameter in kind(settings).parameters())
+    # Before memory is taken for what a configuration of a few lines asks for.
+    if needed > sum(tensor.numel() for tensor in tensors.values()):
+        return None, [f"{needed:,} parameters"]
+    with quiet_transformers():
+        network, found = kind.from_pretrained(
+            None,
+            config=settings,
+            state_dict=tensors,
+            dtype=getattr(torch, dtype),
+            output_loading_info=True,
+            ignore_mismatched_sizes=True,
+        )
+    unloaded = {*found["missing_keys"], *(name for name, *_ in found["mismatched_keys"])}
+    return (None, sorted(unloaded)) if unloaded else (network, [])
+
+
+@contextmanager
+def quiet_transformers() -> Iterator[None]:
+    """Let transformers say nothing: what is wrong is said in our own words."""
+    level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity(logging.CRITICAL)
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(level)
+        if bars:
+            logging.enable_progress_bar()
