@@ -120,7 +120,7 @@ def compare(
     )
     from gelu.model.outputs import output_files
 
-    inputs = read_inputs(input_csv, model_type)
+    inputs = read_inputs(input_csv, model_type, options.chat)
     source, argument = inputs.source, "export_dir"
     study = [TEMPERATURE_STUDY, TEMPERATURE_PICTURE]
     files = output_files(export_dir, argument, source, study, [input_csv])

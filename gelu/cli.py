@@ -303,7 +303,7 @@ def add_model_argument(parser: Parser, of_folder: bool = False) -> None:
         default=None if of_folder else "gpt2",
         metavar="NAME|FOLDER",
         help="gpt2, gpt2-medium, gpt2-large, gpt2-xl, gpt2-demo (shipped, works offline), another "
-        "hub id of GPT-2 architecture, or a folder with a saved model"
+        "hub id, a folder with a saved model, or a .gguf file; docs/models.md lists the families"
         + ("; by default the one whose files are read" if of_folder else ""),
     )
 
@@ -427,6 +427,11 @@ def add_dataset_arguments(parser: Parser, edges: str) -> None:
         type=positive_int,
         default=None,
         help="completions at once; by default 64, on cuda 256, fewer where their cache is too big",
+    )
+    parser.add_argument(
+        "--chat",
+        action="store_true",
+        help="each prompt is a user's message in the model's chat template",
     )
     add_edge_arguments(parser, kinds=("full", "strongest", "none"), default=edges)
     add_device_argument(parser)

@@ -71,6 +71,16 @@ def _is_writable(value: str) -> bool:
     return True
 
 
+def yes_or_no() -> Check:
+    """Return a check for true and false."""
+
+    def check(place: str, value: Any) -> None:
+        if type(value) is not bool:
+            _refuse(place, value, "true or false")
+
+    return check
+
+
 def one_of(*words: str) -> Check:
     """Return a check for one of these texts."""
 

@@ -26,6 +26,7 @@ from gelu.artifacts.checks import (
     text,
     values,
     whole,
+    yes_or_no,
 )
 from gelu.artifacts.predictors import PREDICTOR_FORMAT
 from gelu.artifacts.tables import read_document
@@ -248,6 +249,7 @@ RUN_KEYS = record(
                 "batch_size": whole(1),
                 "device": text(),
                 "model_type": text(),
+                "chat": yes_or_no(),
             },
         )
     },

@@ -13,6 +13,7 @@ from typing import Any
 
 from gelu.artifacts.csv_records import Record, csv_records, whole_records
 from gelu.errors import UserError
+from gelu.model.chat import ChatTemplate
 from gelu.model.tokenizer import encode_text
 from gelu.neurons import Geometry
 
@@ -84,12 +85,17 @@ def _count(text: str, column: str, place: str) -> int:
     return int(match[1])
 
 
-def encode_prompts(rows: list[PromptRow], tokenizer: Any, geometry: Geometry) -> list[Prompt]:
-    """Return the rows with their tokens. Raises `UserError` for one that does not fit the model."""
+def encode_prompts(
+    rows: list[PromptRow], tokenizer: Any, geometry: Geometry, chat: ChatTemplate | None = None
+) -> list[Prompt]:
+    """Return the rows with their tokens. Raises `UserError` for one that does not fit the model.
+
+    chat: each prompt is a user's message in it.
+    """
     return [
         Prompt(
             row.text,
-            encode_text(tokenizer, row.text, geometry, row.place, row.n_new),
+            encode_text(tokenizer, row.text, geometry, row.place, row.n_new, chat),
             row.n_new,
             row.n_samples,
         )

@@ -52,6 +52,7 @@ class GenerationOptions:
     dtype: str = "float32"
     formats: tuple[str, ...] = ALL_FORMATS
     csv_safe: bool = False
+    chat: bool = False
 
 
 @dataclass(frozen=True)
@@ -152,17 +153,21 @@ def generate_dataset(
     from gelu.artifacts import RUN_FILES
     from gelu.model.outputs import output_files
 
-    inputs = read_inputs(Path(input_csv), model_type)
+    inputs = read_inputs(Path(input_csv), model_type, options.chat)
     files = output_files(
         export_dir, "export_dir", inputs.source, RUN_FILES, [Path(input_csv)], options.csv_safe
     )
     return make_dataset(files, prepare_run(inputs, options), options, sharing)
 
 
-def read_inputs(input_csv: Path, model_type: str) -> GenerationInputs:
-    """Read the prompts and encode them for the model. Raises `UserError` for what is wrong."""
+def read_inputs(input_csv: Path, model_type: str, chat: bool = False) -> GenerationInputs:
+    """Read the prompts and encode them for the model. Raises `UserError` for what is wrong.
+
+    chat: each prompt is a user's message in the model's chat template.
+    """
     from gelu.artifacts import read_text
     from gelu.generation.prompts import encode_prompts, parse_prompts
+    from gelu.model.chat import load_chat_template
     from gelu.model.config import read_geometry
     from gelu.model.source import find_model
     from gelu.model.tokenizer import load_tokenizer
@@ -171,7 +176,8 @@ def read_inputs(input_csv: Path, model_type: str) -> GenerationInputs:
     source = find_model(model_type)
     geometry = read_geometry(source)
     tokenizer = load_tokenizer(source)
-    prompts = encode_prompts(rows, tokenizer, geometry)
+    template = load_chat_template(source) if chat else None
+    prompts = encode_prompts(rows, tokenizer, geometry, template)
     return GenerationInputs(input_csv, source, geometry, tokenizer, prompts)
 
 
@@ -436,8 +442,9 @@ def _write_graph(
 def _describe_run(prepared: PreparedRun, options: GenerationOptions) -> dict[str, Any]:
     """Return what made the folder."""
     arguments = asdict(options) | {"formats": list(options.formats)}
-    if not options.csv_safe:  # where nothing is guarded, the files are what they always were
-        del arguments["csv_safe"]
+    for name in ("csv_safe", "chat"):  # where they are off, the files are what they always were
+        if not arguments[name]:
+            del arguments[name]
     source, geometry, prompts = (
         prepared.inputs.source,
         prepared.inputs.geometry,

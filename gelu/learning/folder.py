@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from gelu.artifacts import RUN, Artifacts, read_run
 from gelu.errors import UserError
 from gelu.learning.settings import ActivationSettings
 from gelu.model.source import ModelSource
@@ -53,7 +54,9 @@ def read_inputs(
     # Too few prompts are refused before anything slow is imported.
     split_parts(read.groups, held_out, seed)
     notes = Notes.of(read.samples)
-    encode = prompt_encoder(read.source, notes)
+    run = read_run(Artifacts(Path(dataset_dir), read.source.name).path(RUN)) or {}
+    chat = bool(run.get("arguments", {}).get("chat"))
+    encode = prompt_encoder(read.source, notes, chat)
     return LearningInputs(read, encode, token_history(read.samples, encode, history, notes), notes)
 
 

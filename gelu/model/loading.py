@@ -77,9 +77,13 @@ def _indexed_files(source: ModelSource, index: Path, find: Find) -> list[Path]:
 def weights_hash(source: ModelSource) -> str:
     """Return the SHA-256 of the source's weights, one file after another.
 
-    Of a single file it is the digest that the hub shows for it; `UserError` where a file of the
-    cache no longer has it.
+    Of a single file it is the digest that the hub shows for it, of a GGUF file its own. Raises
+    `UserError` where a file of the cache no longer has it.
     """
+    if source.gguf is not None:
+        from gelu.model.gguf import file_digest
+
+        return file_digest(source.gguf)
     from gelu.artifacts import file_hash
 
     files = model_weight_files(source)

@@ -10,10 +10,12 @@ read but what is handed over.
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
+from transformers import AutoModelForCausalLM
 from transformers.cache_utils import Cache, DynamicLayer
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING
@@ -120,10 +122,14 @@ def build_network(
     settings = CONFIG_MAPPING[config["model_type"]].from_dict(dict(config))
     kind: Any = MODEL_FOR_CAUSAL_LM_MAPPING[type(settings)]
     with torch.device("meta"):
-        needed = sum(parameter.numel() for parameter in kind(settings).parameters())
+        needed = dict(kind(settings).named_parameters())
     # Before memory is taken for what a configuration of a few lines asks for.
-    if needed > sum(tensor.numel() for tensor in tensors.values()):
-        return None, [f"{needed:,} parameters"]
+    if sum(it.numel() for it in needed.values()) > sum(it.numel() for it in tensors.values()):
+        return None, sorted(
+            name
+            for name, parameter in needed.items()
+            if name not in tensors or tensors[name].shape != parameter.shape
+        )
     with quiet_transformers():
         network, found = kind.from_pretrained(
             None,
@@ -135,6 +141,23 @@ def build_network(
         )
     unloaded = {*found["missing_keys"], *(name for name, *_ in found["mismatched_keys"])}
     return (None, sorted(unloaded)) if unloaded else (network, [])
+
+
+def read_gguf(path: Path) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
+    """Return the configuration and the dequantised float32 weights of a file of llama.cpp.
+
+    As `build_network` takes them; tensors that share memory stand there once. Raises whatever the
+    reader does for a damaged file.
+    """
+    network = AutoModelForCausalLM.from_pretrained(
+        path.parent, gguf_file=path.name, dtype=torch.float32, local_files_only=True
+    )
+    config = network.config.to_dict()
+    for name in ("quantization_config", "_name_or_path"):
+        config.pop(name, None)
+    tied = set(network.all_tied_weights_keys)
+    tensors = network.state_dict().items()
+    return config, {name: it.contiguous() for name, it in tensors if name not in tied}
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from gelu.errors import UserError
 from gelu.neurons import Geometry
 
 SHIPPED_MODEL = "gpt2-demo"
+GGUF = ".gguf"
 # Beside the package in the repository, within it where it is installed.
 _PACKAGE = Path(__file__).resolve().parents[1]
 _MODELS = _PACKAGE / "shipped" if (_PACKAGE / "shipped").is_dir() else _PACKAGE.parent / "models"
@@ -33,14 +34,16 @@ HUB_GEOMETRIES = {
 
 @dataclass(frozen=True)
 class ModelSource:
-    """Where a model comes from: a folder, or a hub id; `name` is what its files are called by.
+    """Where a model comes from: a folder, a hub id, or a GGUF file.
 
-    One that is known by its files alone has neither, and cannot be read.
+    `name` is what its files are called by. A model that is known by these alone has no place, and
+    cannot be read.
     """
 
     name: str
     folder: Path | None
     hub_id: str | None
+    gguf: Path | None = None
 
     @property
     def shown(self) -> str:
@@ -49,10 +52,12 @@ class ModelSource:
 
     def is_placed(self) -> bool:
         """Return whether it is known where the model comes from."""
-        return self.folder is not None or self.hub_id is not None
+        return (self.folder, self.hub_id, self.gguf) != (None, None, None)
 
     def files(self) -> list[Path]:
-        """Return the files of the model's folder, none for one of the hub."""
+        """Return the files of the model's folder, or its one file; none for one of the hub."""
+        if self.gguf is not None:
+            return [self.gguf]
         if self.folder is None or not self.folder.is_dir():
             return []
         # What an earlier command has written into the model's folder is none of the model's.
@@ -60,12 +65,10 @@ class ModelSource:
         return [path for path in self.folder.iterdir() if not path.name.startswith(own)]
 
     def place(self, file: str) -> str:
-        """Return what a user knows one of its files by: no path in the hub's cache has a name."""
-        return (
-            f"`model_type` {self.hub_id}: {file}"
-            if self.folder is None
-            else str(self.folder / file)
-        )
+        """Return what a user knows one of its files by: no path in a cache has a name."""
+        if self.folder is not None:
+            return str(self.folder / file)
+        return f"`model_type` {self.hub_id or self.gguf}: {file}"
 
 
 # Returns for each of some names where this file lies, None for one that is not there.
@@ -83,7 +86,7 @@ def how_to_place(name: str) -> str:
 
 
 def find_model(model_type: str | ModelSource) -> ModelSource:
-    """Say what `model_type` names: one of the four sizes, the shipped model, a folder, a hub id.
+    """Say what `model_type` names: a size, the shipped model, a folder, a GGUF file, a hub id.
 
     The five names always mean these models, also where a folder of that name lies in the current
     directory (`./gpt2` reaches such a folder). A model that is found already is returned. Raises
@@ -98,9 +101,23 @@ def find_model(model_type: str | ModelSource) -> ModelSource:
     folder = _folder_of(model_type)
     if folder is not None:
         return ModelSource(_file_name(model_type, folder.name), folder, None)
+    if model_type.endswith(GGUF):
+        return _gguf_file(model_type)
     if HUB_ID.fullmatch(model_type) is None:
         raise UserError(f"`model_type` {model_type}: no such folder, and not a hub id")
     return ModelSource(_file_name(model_type, model_type), None, model_type)
+
+
+def _gguf_file(model_type: str) -> ModelSource:
+    """Return a file of llama.cpp as a model; `UserError` where it is not there."""
+    try:
+        path = Path(model_type).expanduser().resolve()
+        there = path.is_file()
+    except (OSError, ValueError, RuntimeError):  # too long, a NUL, `~` of nobody
+        there = False
+    if not there:
+        raise UserError(f"`model_type` {model_type[:LONGEST_NAME]}: no such file")
+    return ModelSource(_file_name(model_type, path.name.removesuffix(GGUF)), None, None, path)
 
 
 def _folder_of(model_type: str) -> Path | None:
@@ -130,6 +147,10 @@ def find_files(source: ModelSource, choose: Callable[[Find], list[Path]]) -> lis
     """
     if source.folder is not None:
         return choose(partial(_in_folder, source.folder))
+    if source.gguf is not None:
+        from gelu.model.gguf import converted_folder
+
+        return choose(partial(_in_folder, converted_folder(source.gguf)))
     if source.hub_id is None:
         raise UserError(how_to_place(source.name))
     from gelu.model.hub import cached, fetch

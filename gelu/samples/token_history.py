@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gelu.errors import UserError
+from gelu.model.chat import load_chat_template
 from gelu.model.config import known_geometry
 from gelu.model.source import ModelSource
 from gelu.model.tokenizer import load_tokenizer, require_text_length, token_ids_of
@@ -126,13 +127,14 @@ def number_contexts(history: Ints) -> tuple[Ints, Ints]:
     return last.astype(np.int64), pair.astype(np.int64)
 
 
-def prompt_encoder(source: ModelSource, notes: Notes) -> Encoder | None:
+def prompt_encoder(source: ModelSource, notes: Notes, chat: bool = False) -> Encoder | None:
     """Return a function that gives a prompt's token ids; None where the tokenizer is not at hand.
 
-    That is then entered in `notes`.
+    That is then entered in `notes`. chat: prompts are users' messages in the chat template.
     """
     try:
         tokenizer = load_tokenizer(source)
+        template = load_chat_template(source) if chat else None
     except UserError as error:
         reason = f"of a prompt only its last token is known ({error})"
         notes.skipped["tokens of the prompts"] = reason
@@ -142,6 +144,6 @@ def prompt_encoder(source: ModelSource, notes: Notes) -> Encoder | None:
     def encode(text: str) -> Sequence[int]:
         if known is not None:
             require_text_length(tokenizer, text, known.n_positions, "dataset CSV: input_text")
-        return token_ids_of(tokenizer, text)
+        return token_ids_of(tokenizer, text, template)
 
     return encode

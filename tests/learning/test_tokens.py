@@ -40,7 +40,6 @@ from gelu.learning.token_study import (
     study_next_token,
 )
 from gelu.learning.tokens import Before, Classes, TokenModel, score_distributions
-from gelu.model.gpt2 import GPT2
 from gelu.model.loading import load_model
 from gelu.model.source import find_model
 from gelu.packed import PackedActivations
@@ -231,7 +230,7 @@ def test_bounds_of_the_ceiling_hold_what_they_bound() -> None:
 
 
 def test_the_models_own_ranks_are_those_of_its_logits() -> None:
-    model: GPT2 = load_model(find_model("gpt2-demo"), "cpu")
+    model = load_model(find_model("gpt2-demo"), "cpu")
     rng = np.random.default_rng(0)
     written = [
         Written(rng.integers(2000, size=n + 1), np.arange(2, n), rng.integers(2000, size=n - 2))
