@@ -10,13 +10,12 @@ import pytest
 
 from tests.helpers import ROOT
 
-GROUND = {"errors", "limits", "neurons", "packed", "places", "progress", "provenance", "threads"}
+GROUND = {"errors", "limits", "neurons", "packed", "places", "progress", "provenance"}
 # Each part of the house, with the parts that it may import; the ground is everybody's.
 BELOW: dict[str, set[str]] = {
     "errors": set(),
     "limits": set(),
     "neurons": set(),
-    "threads": set(),
     "packed": set(),
     "progress": set(),
     "provenance": set(),
