@@ -128,8 +128,8 @@ def _held_out(counts: Mapping[str, int]) -> str:
 
 
 def _token_headline(summary: Mapping[str, Any], scores: pd.DataFrame) -> str:
-    told = summary["scores"]
-    trigram = told["trigram"]["cross_entropy_bits"]
+    by_predictor = summary["scores"]
+    trigram = by_predictor["trigram"]["cross_entropy_bits"]
     best = scores[scores["neurons"].str.startswith("best")].sort_values("n_neurons")
     enough = best[best["cross_entropy_bits"] < trigram]
     few = ""
@@ -139,13 +139,13 @@ def _token_headline(summary: Mapping[str, Any], scores: pd.DataFrame) -> str:
             f" {int(row['n_neurons']):,} neurons are enough to do better than a trigram counted "
             f"on the same text: {row['cross_entropy_bits']:.2f} bits against {trigram:.2f}."
         )
-    model = told.get("model", {})
+    model = by_predictor.get("model", {})
     ceiling = ""
     if model.get("top1") is not None:
         ceiling = (
             f", the model itself {model['top1']:.0%} with {model['cross_entropy_bits']:.2f} bits"
         )
-    linear = told["linear"]
+    linear = by_predictor["linear"]
     return (
         "From which neurons are on, one bit each and nothing else, a linear readout guesses the "
         f"next token right {linear['top1']:.0%} of the time ({linear['cross_entropy_bits']:.2f} "
@@ -280,6 +280,6 @@ def _settings(found: Found) -> Iterator[str]:
         ("extract_patterns.py", patterns),
         ("predict_next_token.py", (found.tokens or {}).get("settings", {})),
     ):
-        told = [f"--{name} {settings[name]}" for name in STATED if name in settings]
-        if told:
-            yield f"Made by {script} with {', '.join(told)}."
+        arguments = [f"--{name} {settings[name]}" for name in STATED if name in settings]
+        if arguments:
+            yield f"Made by {script} with {', '.join(arguments)}."

@@ -376,11 +376,11 @@ class _Job:
         from gelu.artifacts import DiskFullError
 
         try:
-            made = self._export()
+            exported = self._export()
         except DiskFullError as error:
             raise UserError(f"{error}; {self.progress()}") from None
         self.folder.finish()
-        return Outcome(made.headline(), made)
+        return Outcome(exported.headline(), exported)
 
     def _endings(self) -> list[str]:
         from gelu.artifacts import ATTRIBUTES, EDGES, FREQUENCY

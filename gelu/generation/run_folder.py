@@ -90,8 +90,8 @@ class RunFolder:
         """
         if overwrite:
             remove_files(self._files.path(ending) for ending in RUN_FILES)
-            made = made_files(self._folder, _is_made)
-            remove_files(path for path in made if not is_lock(path.name))
+            left = made_files(self._folder, _is_made)
+            remove_files(path for path in left if not is_lock(path.name))
         if alone:
             self._remove_leftovers()
         begun = None if overwrite else _read_description(self._description)

@@ -332,12 +332,12 @@ def fit_to_few(
     chosen = choose_penalty(inputs, codes, prior, places[: len(learn)], places[len(learn) :])
     weights = fit_penalised(inputs, codes, prior, chosen.penalty, chosen.weights)
 
-    def readout(found: NDArray[np.float32]) -> Readout:
-        made = Readout(means, torch.from_numpy(prior).float(), fitting, varies)
-        made.set_components(directions, torch.from_numpy(found))
-        return made.eval()
+    def with_weights(found: NDArray[np.float32]) -> Readout:
+        readout = Readout(means, torch.from_numpy(prior).float(), fitting, varies)
+        readout.set_components(directions, torch.from_numpy(found))
+        return readout.eval()
 
-    return FitToFew(readout(chosen.weights), chosen.loss, readout(weights))
+    return FitToFew(with_weights(chosen.weights), chosen.loss, with_weights(weights))
 
 
 def penalised_cost(n_neurons: int, n_classes: int, n_samples: int, fitting: Fitting) -> float:

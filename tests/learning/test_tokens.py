@@ -181,8 +181,8 @@ def test_neurons_of_shuffled_samples_hold_no_more_than_the_unigram() -> None:
 
 def test_token_models_count_as_by_hand() -> None:
     history = np.array([[0, 1], [0, 1], [0, 2], [1, 0]])
-    came = np.array([2, 2, 1, 0])
-    before = Before.of(history, came)
+    targets = np.array([2, 2, 1, 0])
+    before = Before.of(history, targets)
     model = TokenModel.count(before, np.arange(3), 3, (1.0, 2.0))
     found = model.distributions(before, np.array([0]))
     counts = np.array([0, 1, 2]) + 0.5 * 3 / 6
@@ -214,8 +214,8 @@ def test_classes_score_like_the_distribution_that_they_stand_for() -> None:
     whole = over[:, 2:] * classes.others
     whole[:, classes.ids] = over[:, :2]
     assert whole.sum(axis=1) == pytest.approx(1)
-    came = np.arange(6)
-    found, expected = classes.score(np.log(over), came), score_distributions(whole, came)
+    targets = np.arange(6)
+    found, expected = classes.score(np.log(over), targets), score_distributions(whole, targets)
     assert found.surprise == pytest.approx(expected.surprise)
     assert found.rank.tolist() == expected.rank.tolist()
 
@@ -239,10 +239,10 @@ def test_the_models_own_ranks_are_those_of_its_logits() -> None:
     ]
     expected = []
     for part in written:
-        for place, came in zip(part.places, part.came, strict=True):
+        for place, target in zip(part.places, part.targets, strict=True):
             with torch.inference_mode():
                 logits = model(torch.from_numpy(part.tokens[None, : place + 1]))[0]
-            expected.append(int((logits > logits[int(came)]).sum()))
+            expected.append(int((logits > logits[int(target)]).sum()))
     assert model_ranks(model, written).tolist() == expected
 
 
