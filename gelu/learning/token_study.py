@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from gelu.artifacts.plain import plain, records
 from gelu.learning.ceiling import sampled_bounds
 from gelu.learning.direct_path import compare_weights, token_carriers
 from gelu.learning.readout import (
@@ -428,10 +429,9 @@ def summarise_next_token_study(
     study: NextTokenStudy, samples: Samples, settings: NextTokenSettings, notes: Notes
 ) -> dict[str, Any]:
     """Return the headline numbers as plain values."""
-    rows = study.scores.to_dict(orient="records")
     scores = {
-        row["predictor"]: {name: _plain(row[name]) for name in MEASURES}
-        for row in rows
+        row["predictor"]: {name: plain(round(row[name], 6)) for name in MEASURES}
+        for row in study.scores.to_dict(orient="records")
         if row["neurons"] in ("none", ALL_LINEAR, "model")
     }
     best = {str(k): neurons.tolist() for k, neurons in study.chosen.items() if k <= SHOWN_K}
@@ -450,12 +450,7 @@ def summarise_next_token_study(
         "scores": scores,
         "best_neurons": best,
         "ceiling_from_logprobs": {name: round(x, 6) for name, x in study.ceiling.items()},
-        "direct_path": [] if study.direct is None else study.direct.to_dict(orient="records"),
+        "direct_path": [] if study.direct is None else records(study.direct),
         "intervals": coverage_note(int(study.parts.held_out_groups.max()) + 1),
         "skipped": dict(notes.skipped),
     }
-
-
-def _plain(value: float) -> float | None:
-    """Return a rounded number, None for NaN, which is no JSON."""
-    return None if np.isnan(value) else round(float(value), 6)

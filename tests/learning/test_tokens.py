@@ -1,5 +1,6 @@
 """The next token: baselines by hand, planted readouts, shuffled labels, the direct path."""
 
+import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -38,6 +39,7 @@ from gelu.learning.token_study import (
     NextTokenStudy,
     clearly_positive,
     study_next_token,
+    summarise_next_token_study,
 )
 from gelu.learning.tokens import Before, Classes, TokenModel, score_distributions
 from gelu.model.gpt2 import GPT2
@@ -170,6 +172,20 @@ def test_without_the_model_its_accuracy_is_unknown_and_its_surprise_is_not(
     row = planted.scores[planted.scores["predictor"] == "model"].iloc[0]
     assert row["cross_entropy_bits"] == pytest.approx(1 / np.log(2))
     assert np.isnan(row["top1"]) and planted.direct is None
+
+
+def test_a_layer_with_one_usable_neuron_has_no_correlation_in_the_document(
+    planted: NextTokenStudy,
+) -> None:
+    weights = np.random.default_rng(0).normal(size=(3, 4))
+    direct = compare_weights(weights, weights, np.array([0, 0, 1]), seed=0)
+    samples = _samples()
+    notes = Notes.of(samples)
+    study = replace(planted, direct=direct)
+    summary = summarise_next_token_study(study, samples, SETTINGS, notes)
+    first, second = summary["direct_path"]
+    assert first["correlation"] == pytest.approx(1) and second["correlation"] is None
+    assert json.loads(json.dumps(summary, allow_nan=False))["scores"]["model"]["top1"] is None
 
 
 def test_neurons_of_shuffled_samples_hold_no_more_than_the_unigram() -> None:
