@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gelu.errors import UserError
 from gelu.samples.completions import (
     Completions,
     Pairs,
@@ -282,9 +281,3 @@ def test_missing_prompt_numbers_are_made_up_from_the_texts_and_named() -> None:
     bare = arranged(table.drop(columns=["prompt_idx", "input_text"]), active)
     assert bare.completions.prompts.tolist() == [0, 0, 0]
     assert bare.prompt_texts() == [""] and "all samples" in bare.skipped["prompts"]
-
-
-def test_numbers_that_are_none_are_refused() -> None:
-    table = table_of([2], [0], [0, 1]).assign(absolute_position=["x", "y"])
-    with pytest.raises(UserError, match="absolute_position holds more than whole numbers"):
-        arranged(table, np.ones((2, 1), bool))
