@@ -281,3 +281,10 @@ def test_missing_prompt_numbers_are_made_up_from_the_texts_and_named() -> None:
     bare = arranged(table.drop(columns=["prompt_idx", "input_text"]), active)
     assert bare.completions.prompts.tolist() == [0, 0, 0]
     assert bare.prompt_texts() == [""] and "all samples" in bare.skipped["prompts"]
+
+
+def test_some_completions_of_equal_texts_stay_one_text() -> None:
+    whole = Completions(np.full(4, 2), np.arange(4), ALONE[:8], np.array([0, 0, 1, 0]))
+    some = whole.some(np.array([0, 1, 2]))
+    assert [one.tolist() for one in some.one_of_each_text(9)] == [[0, 2], [1, 2]]
+    assert some.prefixes is None
