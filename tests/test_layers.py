@@ -89,6 +89,20 @@ def test_a_rule_that_is_broken_is_noticed() -> None:
     assert "artifacts" in of_gelu(ROOT / "gelu" / "samples" / "reading.py")
 
 
+def test_names_of_files_stand_in_one_module() -> None:
+    """Of our own files; those of a model are named by others."""
+    ending = re.compile(r"\w+\.(csv|el|gexf|graphml|html|json|npz|pickle|pkl|png|safetensors|txt)")
+    for path in [it for it in MODULES if room(it) != "model"]:
+        named = [
+            node.value.value
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+            if isinstance(node, ast.Assign)
+            and isinstance(node.value, ast.Constant)
+            and ending.fullmatch(str(node.value.value))
+        ]
+        assert bool(named) == (path.name == "names.py"), f"{path}: {named}"
+
+
 def test_only_neurons_turns_ids_into_layers() -> None:
     source = {path: path.read_text(encoding="utf-8") for path in MODULES if room(path) != "neurons"}
     turned = re.compile(r"(?<!MOST_VALUES) (//|%) (\w+\.)*d_mlp\b")

@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 
 from gelu.artifacts import safe_json, safe_pickle
 from gelu.artifacts.files import read_text
-from gelu.artifacts.writers import MATRIX, PICKLE, Artifacts
+from gelu.artifacts.names import MATRIX, PICKLE
+from gelu.artifacts.writers import Artifacts
 from gelu.errors import UserError
 from gelu.packed import PackedActivations, rows_in_block
 
