@@ -2,14 +2,13 @@
 
     write_full_edge_list(path, geometry, bars)
     write_edge_list(path, sources, targets, weights)
-    for block in read_edge_blocks(path, geometry):
+    for block in read_edge_blocks(path, geometry, notes.append):
         ...                             # block.sources, block.targets, block.weights
 
 Full lists are written and all are read block by block, in memory that does not grow with the file.
 """
 
 import re
-import sys
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -153,6 +152,7 @@ def edges_have_weights(path: Path) -> bool:
 def read_edge_blocks(
     path: Path,
     geometry: Geometry,
+    note: Callable[[str], object],
     progress: Callable[[int], object] = lambda n_bytes: None,
     stated_by: Path | None = None,
 ) -> Iterator[EdgeBlock]:
@@ -160,9 +160,9 @@ def read_edge_blocks(
 
     The first line decides whether there are weights. Raises `UserError` naming the first line that
     is not `source target` or `source target weight`, or is no edge from one layer to the next.
-    A list in which some neurons have more edges than others, which the writers make none of, is
-    noted on stderr: it may have been cut. progress: told the bytes of each block. stated_by: the
-    file that the geometry is from, named beside the list.
+    note: told of a list in which some neurons have more edges than others, which the writers make
+    none of: it may have been cut. progress: told the bytes of each block. stated_by: the file that
+    the geometry is from, named beside the list.
     """
     line_number, columns = 1, 0
     n_edges = np.zeros(geometry.n_neurons, np.int64)
@@ -182,10 +182,9 @@ def read_edge_blocks(
             yield block
     listed = n_edges[: -geometry.d_mlp]  # the last layer has none
     if listed.size and listed.min() < listed.max():
-        print(
-            f"note: {path}: neurons have {listed.min()} to {listed.max()} edges; a list of these "
-            "scripts has as many for each, so this one may be cut short",
-            file=sys.stderr,
+        note(
+            f"{path}: neurons have {listed.min()} to {listed.max()} edges; a list of these scripts "
+            "has as many for each, so this one may be cut short"
         )
 
 
