@@ -266,7 +266,7 @@ def as_flags(message: str) -> str:
 def print_notes(notes: Iterable[str]) -> None:
     """Print on stderr what a run notes: what it skipped, or read instead of what was named."""
     for note in notes:
-        print(f"note: {as_flags(note)}", file=sys.stderr)
+        print(f"note: {one_line(as_flags(note))}", file=sys.stderr)
 
 
 def _end_with(message: str) -> NoReturn:
