@@ -7,7 +7,8 @@ says which those are.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -42,7 +43,8 @@ class Found:
     """What the studies' scripts left, None for what is not there.
 
     temperatures: the table of `compare_temperatures.py`; pictures: of each study, by its name in
-    `gelu.findings.results.STUDIES`; left_out: what is half there, in words.
+    `gelu.findings.results.STUDIES`; left_out: the files that are half of a
+    study -> why they are not on the page.
     """
 
     analysis: Mapping[str, Any] | None
@@ -55,7 +57,7 @@ class Found:
     direct: pd.DataFrame | None
     temperatures: pd.DataFrame | None
     pictures: Mapping[str, Sequence[Picture | NotDrawn]]
-    left_out: Sequence[str] = ()
+    left_out: Mapping[Path, str] = field(default_factory=dict)
 
 
 def findings_page(model: str, found: Found) -> str:
@@ -239,7 +241,7 @@ def _temperature_section(study: pd.DataFrame, found: Found) -> Section:
 
 
 def _method_section(found: Found) -> Section:
-    notes = [f"Left out: {reason}." for reason in found.left_out]
+    notes = [f"Left out: {reason}." for reason in found.left_out.values()]
     notes += [f"Not there, because it has not been run: {script}." for script in _missing(found)]
     for summary in (found.analysis, found.activations, found.tokens):
         skipped = {} if summary is None else summary["skipped"]
@@ -267,7 +269,7 @@ def _missing(found: Found) -> Iterator[str]:
         ("extract_patterns.py", found.patterns),
         ("predict_next_token.py", found.tokens),
     ):
-        if summary is None and script not in " ".join(found.left_out):
+        if summary is None and script not in " ".join(found.left_out.values()):
             yield script
 
 
