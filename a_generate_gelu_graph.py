@@ -28,34 +28,17 @@ def main() -> None:
     add_edge_arguments(parser, kinds=("full", "strongest"), default="full")
     add_device_argument(parser)
     arguments = parser.parse_args()
-    write_graph(
+
+    from gelu.graph.output import write_graph
+
+    written = write_graph(
         arguments.model_type,
         arguments.output_dir,
         arguments.edges,
         arguments.top_edges,
         arguments.device,
     )
-
-
-def write_graph(model_type: str, output_dir: str, edges: str, top_edges: int, device: str) -> None:
-    """Write the neurons' table and the edge list of one model."""
-    from gelu.artifacts import ATTRIBUTES, EDGES
-    from gelu.graph.output import write_full_edges, write_strongest_edges
-    from gelu.model.config import read_geometry
-    from gelu.model.loading import load_model, pick_device
-    from gelu.model.outputs import output_files
-    from gelu.model.source import find_model
-
-    source = find_model(model_type)
-    geometry = read_geometry(source)
-    files = output_files(output_dir, "output_dir", source, [ATTRIBUTES, EDGES])
-    if edges == "full":
-        path, n_edges = write_full_edges(files, geometry)
-    else:
-        model = load_model(source, pick_device(device))
-        path, n_edges = write_strongest_edges(files, model, geometry, top_edges)
-    print(f"{files.write_attributes(geometry)}: {geometry.n_neurons:,} neurons")
-    print(f"{path}: {n_edges:,} edges, {path.stat().st_size:,} bytes")
+    print(*written.lines, sep="\n")
 
 
 if __name__ == "__main__":

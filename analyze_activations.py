@@ -49,6 +49,7 @@ from gelu.cli import (
     build_parser,
     discovery_rate,
     positive_int,
+    print_notes,
     require_folder_or_files,
     run_script,
     unit_interval,
@@ -106,10 +107,8 @@ def main() -> None:
     add_device_argument(parser, works=False)
     arguments = parser.parse_args()
     require_folder_or_files(parser, arguments, "dataset_dir", ("dataset_csv", "activations_file"))
-    choose_files(arguments)
 
     from gelu.analysis.output import analyse_files
-    from gelu.analysis.section import headline
     from gelu.analysis.settings import AnalysisSettings
 
     settings = AnalysisSettings(
@@ -121,32 +120,16 @@ def main() -> None:
         arguments.top_per_token,
     )
     written = analyse_files(
-        arguments.dataset_csv,
-        arguments.activations_file,
         arguments.output_dir,
-        arguments.model_type,
         settings,
-        arguments.csv_safe,
+        arguments.model_type,
+        dataset_dir=arguments.dataset_dir,
+        dataset_csv=arguments.dataset_csv,
+        activations_file=arguments.activations_file,
+        csv_safe=arguments.csv_safe,
     )
-    print(*written.paths, *headline(written.summary), sep="\n")
-
-
-def choose_files(arguments: argparse.Namespace) -> None:
-    """Name what is not named: the model, and the files of the dataset's folder."""
-    from gelu.artifacts import DATASET
-    from gelu.model.of_folder import DATASET_FILES, model_of_file, model_of_folder
-    from gelu.samples.reading import dataset_files
-
-    model_type, folder = arguments.model_type, arguments.dataset_dir
-    source = (
-        model_of_file(model_type, arguments.dataset_csv, DATASET)
-        if folder is None
-        else model_of_folder(model_type, folder, "dataset_dir", DATASET_FILES)
-    )
-    arguments.model_type = source
-    arguments.dataset_csv, arguments.activations_file = dataset_files(
-        folder, source.name, arguments.dataset_csv, arguments.activations_file
-    )
+    print_notes(written.notes)
+    print(*written.paths, *written.lines, sep="\n")
 
 
 def _cluster_number(text: str) -> int | None:

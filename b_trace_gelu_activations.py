@@ -28,26 +28,13 @@ def main() -> None:
     add_output_argument(parser, "--output_dir", "folder for the two files", "activations")
     add_device_argument(parser)
     arguments = parser.parse_args()
-    trace(arguments.model_type, arguments.input_text, arguments.output_dir, arguments.device)
 
+    from gelu.generation.trace import write_trace
 
-def trace(model_type: str, input_text: str, output_dir: str, device: str) -> None:
-    """Trace one text through one model: print the counts, write the active neurons."""
-    from gelu.artifacts import TRACE_IDS, TRACE_VECTOR
-    from gelu.generation.trace import read_text, trace_tokens
-    from gelu.model.outputs import output_files
-
-    text, endings = read_text(input_text, model_type), [TRACE_VECTOR, TRACE_IDS]
-    files = output_files(output_dir, "output_dir", text.source, endings)
-    traced = trace_tokens(text, device)
-    for layer, active, neurons in traced.layers.itertuples(index=False):
-        print(f"layer {layer}: {active:,} of {neurons:,} neurons active")
-    print(f"all layers: {int(traced.active.sum()):,} of {traced.active.size:,} neurons active")
-    print("likeliest next tokens:")
-    for token, probability in traced.likeliest[["token", "probability"]].itertuples(index=False):
-        print(f"  {probability:6.1%}  {token!r}")
-    for path in files.write_trace(traced.active):
-        print(path)
+    written = write_trace(
+        arguments.input_text, arguments.output_dir, arguments.model_type, arguments.device
+    )
+    print(*written.lines, *written.paths, sep="\n")
 
 
 if __name__ == "__main__":

@@ -26,9 +26,6 @@ The table has a row for each temperature and layer, and one for each temperature
 """
 
 import argparse
-from dataclasses import replace
-from pathlib import Path
-from typing import TYPE_CHECKING
 
 from gelu.cli import (
     add_dataset_arguments,
@@ -38,24 +35,12 @@ from gelu.cli import (
     as_flags,
     build_parser,
     chosen,
+    print_notes,
     run_script,
     sampling_temperature,
 )
-from gelu.errors import UserError
-from gelu.generation.run import (
-    ALL_FORMATS,
-    GenerationOptions,
-    PreparedRun,
-    Sharing,
-    make_dataset,
-    prepare_run,
-    read_inputs,
-)
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from gelu.artifacts import Artifacts
+from gelu.generation.run import ALL_FORMATS, GenerationOptions
+from gelu.temperatures.run import compare_temperatures, temperature_name
 
 
 def main() -> None:
@@ -75,14 +60,16 @@ def main() -> None:
     add_dataset_arguments(parser, edges="none")
     arguments = parser.parse_args()
     options = chosen(GenerationOptions, arguments, temperature=0.0, formats=ALL_FORMATS)
-    compare(
-        Path(arguments.input_csv),
+    written = compare_temperatures(
+        arguments.input_csv,
         arguments.temperatures,
         arguments.export_dir,
         arguments.model_type,
         options,
-        Sharing(overwrite=arguments.overwrite),
+        arguments.overwrite,
     )
+    print_notes(written.notes)
+    print(*map(as_flags, written.lines), *written.paths, sep="\n")
 
 
 def temperature_list(text: str) -> tuple[float, ...]:
@@ -93,94 +80,6 @@ def temperature_list(text: str) -> tuple[float, ...]:
             name = temperature_name(given)
             raise argparse.ArgumentTypeError(f"{name} stands in {text!r} more than once")
     return tuple(sorted(temperatures))
-
-
-def temperature_name(temperature: float) -> str:
-    """Return the shortest text of the number: 0.8 for 0.80, 1 for 1.0."""
-    return repr(temperature).removesuffix(".0")
-
-
-def compare(
-    input_csv: Path,
-    temperatures: tuple[float, ...],
-    export_dir: str,
-    model_type: str,
-    options: GenerationOptions,
-    sharing: Sharing,
-) -> None:
-    """Write a dataset for each temperature, the study's table and its picture.
-
-    options: of every dataset; its temperature is replaced.
-    """
-    from gelu.artifacts import (
-        RUN_FILES,
-        TEMPERATURE_PICTURE,
-        TEMPERATURE_STUDY,
-        refuse_link,
-    )
-    from gelu.model.outputs import output_files
-
-    inputs = read_inputs(input_csv, model_type, options.chat)
-    source, argument = inputs.source, "export_dir"
-    study = [TEMPERATURE_STUDY, TEMPERATURE_PICTURE]
-    files = output_files(export_dir, argument, source, study, [input_csv])
-    folders = {
-        temperature: files.folder / f"t_{temperature_name(temperature)}"
-        for temperature in temperatures
-    }
-    for folder in folders.values():
-        refuse_link(folder)
-        output_files(folder, argument, source, RUN_FILES, [input_csv])
-    prepared = prepare_run(inputs, options)
-    rows = [
-        _one_temperature(folder, prepared, replace(options, temperature=temperature), sharing)
-        for temperature, folder in folders.items()
-    ]
-    for path in _write_study(files, rows, prepared):
-        print(path)
-
-
-def _one_temperature(
-    folder: Path, prepared: PreparedRun, options: GenerationOptions, sharing: Sharing
-) -> "pd.DataFrame":
-    """Write one temperature's dataset; return its rows of the study."""
-    from gelu.artifacts import DATASET, MATRIX, Artifacts
-    from gelu.samples.reading import read_run_samples
-    from gelu.statistics.temperature import NEEDED_COLUMNS, temperature_rows
-
-    files = Artifacts(folder, prepared.inputs.source.name, options.csv_safe)
-    name = temperature_name(options.temperature)
-    outcome = make_dataset(files, prepared, options, sharing, label=f"tokens at {name}")
-    # What a folder's headline does not say is which folder it is of.
-    print(as_flags(f"{folder}: {outcome.said}" if outcome.written else str(outcome.said)))
-    dataset, matrix = files.path(DATASET), files.path(MATRIX)
-    # A folder that was finished before is left as it is, and may have been changed since.
-    run = read_run_samples(dataset, matrix, prepared.inputs.source, NEEDED_COLUMNS)
-    matched, n_samples = run.matched, prepared.inputs.n_samples
-    if len(matched.table) != n_samples:
-        raise UserError(
-            f"{dataset}: {len(matched.table):,} of the run's {n_samples:,} samples are there and "
-            f"in {matrix}; --overwrite makes them anew"
-        )
-    return temperature_rows(
-        options.temperature, matched.table, matched.activations, run.geometry.n_layer
-    )
-
-
-def _write_study(
-    files: "Artifacts", rows: "list[pd.DataFrame]", prepared: PreparedRun
-) -> list[Path]:
-    from gelu.artifacts import TEMPERATURE_PICTURE, TEMPERATURE_STUDY, write_picture, write_table
-    from gelu.plots.figures import png_bytes
-    from gelu.plots.temperature import temperature_figure
-    from gelu.statistics.temperature import study_table
-
-    study = study_table(rows)
-    figure = temperature_figure(files.model, study, prepared.inputs.geometry.d_mlp)
-    return [
-        write_table(files.path(TEMPERATURE_STUDY), study),
-        write_picture(files.path(TEMPERATURE_PICTURE), png_bytes(figure)),
-    ]
 
 
 if __name__ == "__main__":

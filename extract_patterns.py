@@ -34,6 +34,7 @@ from gelu.cli import (
     build_parser,
     discovery_rate,
     positive_int,
+    print_notes,
     run_script,
     whole_number,
 )
@@ -78,15 +79,10 @@ def main() -> None:
     add_device_argument(parser, works=False)
     arguments = parser.parse_args()
 
-    from gelu.model.of_folder import DATASET_FILES, model_of_folder
     from gelu.patterns.output import extract_patterns
-    from gelu.patterns.page import headline
     from gelu.patterns.run import PatternSettings
     from gelu.patterns.testing import SearchSettings
 
-    arguments.model_type = model_of_folder(
-        arguments.model_type, arguments.dataset_dir, "dataset_dir", DATASET_FILES
-    )
     search = SearchSettings(
         arguments.seed, arguments.fdr, arguments.max_patterns, arguments.null_draws
     )
@@ -96,7 +92,8 @@ def main() -> None:
         arguments.model_type,
         PatternSettings(search, arguments.min_token_count),
     )
-    print(*written.paths, *headline(written.document), sep="\n")
+    print_notes(written.notes)
+    print(*written.paths, *written.lines, sep="\n")
 
 
 if __name__ == "__main__":

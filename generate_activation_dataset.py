@@ -31,10 +31,10 @@ from gelu.cli import (
     as_flags,
     build_parser,
     chosen,
+    print_notes,
     run_script,
     sampling_temperature,
 )
-from gelu.errors import UserError
 from gelu.generation.run import ALL_FORMATS, GenerationOptions, Sharing, generate_dataset
 
 
@@ -68,8 +68,6 @@ def main() -> None:
     )
     arguments = parser.parse_args()
     sharing = Sharing(arguments.shard, arguments.merge, arguments.overwrite)
-    if sharing.merge and (sharing.part is not None or sharing.overwrite):
-        raise UserError("--merge goes with neither --shard nor --overwrite")
     outcome = generate_dataset(
         arguments.input_csv,
         arguments.export_dir,
@@ -77,6 +75,7 @@ def main() -> None:
         chosen(GenerationOptions, arguments),
         sharing,
     )
+    print_notes(outcome.notes)
     for path in outcome.written.paths if outcome.written else []:
         print(path)
     if outcome.said is not None:

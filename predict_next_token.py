@@ -41,17 +41,15 @@ The same command on the same kind of machine, with the same number of threads an
 the same bytes; another number of threads rounds sums differently in the last digits.
 """
 
-import sys
-
 from gelu.cli import (
     add_device_argument,
     add_model_argument,
     add_output_argument,
     add_seed_argument,
-    as_flags,
     build_parser,
     epoch_number,
     positive_int,
+    print_notes,
     run_script,
     share_held_out,
 )
@@ -89,12 +87,6 @@ def main() -> None:
     add_device_argument(parser)
     arguments = parser.parse_args()
 
-    from gelu.model.of_folder import DATASET_FILES, model_at_hand
-
-    arguments.model_type = model_at_hand(
-        arguments.model_type, arguments.dataset_dir, "dataset_dir", DATASET_FILES
-    )
-
     from gelu.learning.next_token_run import study_to_folder
     from gelu.learning.settings import NextTokenSettings
 
@@ -112,8 +104,7 @@ def main() -> None:
         settings,
         arguments.device,
     )
-    for note in written.notes:
-        print(f"note: {as_flags(note)}", file=sys.stderr)
+    print_notes(written.notes)
     print(*written.paths, *written.lines, sep="\n")
 
 

@@ -13,7 +13,13 @@ have datasets of their own.) Seeds, epochs and shares held out may differ; the p
 Neither torch nor the model is needed.
 """
 
-from gelu.cli import add_device_argument, add_model_argument, build_parser, run_script
+from gelu.cli import (
+    add_device_argument,
+    add_model_argument,
+    build_parser,
+    print_notes,
+    run_script,
+)
 
 
 def main() -> None:
@@ -32,7 +38,9 @@ def main() -> None:
 
     from gelu.findings.run import write_findings
 
-    print(write_findings(arguments.results_dir, arguments.model_type))
+    written = write_findings(arguments.results_dir, arguments.model_type)
+    print_notes(written.notes)
+    print(written.path)
 
 
 if __name__ == "__main__":

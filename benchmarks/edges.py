@@ -41,8 +41,8 @@ def main() -> None:
 
 def _full(folder: Path, repeats: int) -> str:
     from benchmarks.measuring import in_turns, ratio, run_measured, table
-    from gelu.artifacts import Artifacts
-    from gelu.graph.edges import full_edge_blocks, full_edge_bytes
+    from gelu.artifacts import Artifacts, full_edge_bytes
+    from gelu.artifacts.edge_lists import full_edge_blocks
     from gelu.graph.output import write_full_edges
     from gelu.model.source import HUB_GEOMETRIES
 

@@ -119,8 +119,8 @@ def _line(name: str, shape: Any, results: Any) -> list[str]:
     found = zip(*(result.found for result in results), strict=True)
     planted = zip(*(result.planted for result in results), strict=True)
     shares = [sum(f) / max(1, sum(p)) for f, p in zip(found, planted, strict=True)]
-    told = ", ".join(f"{share:.2f}" for share in shares)
-    line = [name, str(shape), f"{rows:.1f}", f"{false:.2f}", f"{share:.3f}", f"{sets:.2f}", told]
+    shown = ", ".join(f"{share:.2f}" for share in shares)
+    line = [name, str(shape), f"{rows:.1f}", f"{false:.2f}", f"{share:.3f}", f"{sets:.2f}", shown]
     print(*line, file=sys.stderr, flush=True)
     return line
 

@@ -159,9 +159,9 @@ def _table(rates: dict[str, list[float]]) -> str:
 
 def _ablations(model: Any, unpacked: Any, work: Any) -> Ways:
     from benchmarks.workload import write_ours
-    from gelu.model import matmul as products
+    from gelu.model import matmul
 
-    with _replaced(products, "_reorder", None):
+    with _replaced(matmul, "_reorder", None):
         unpacked.pack()
     run = partial(write_ours, model, work)
     ways: Ways = {
@@ -203,9 +203,9 @@ def _replaced(place: Any, name: str, value: Any) -> Iterator[None]:
 
 
 def _mkl_products() -> Any:
-    from gelu.model import matmul as products
+    from gelu.model import matmul
 
-    return _replaced(products, "_onednn", None)
+    return _replaced(matmul, "_onednn", None)
 
 
 def _torch_multinomial() -> Any:

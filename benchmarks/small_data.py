@@ -130,25 +130,25 @@ def _scikit_learn(model: str, dataset: Path, seed: int) -> float:
 
     read = read_folder(str(dataset), model)
     samples, parts = read.samples, split_parts(read.groups, 0.2, seed)
-    came = samples.table["output_id"].to_numpy(np.int64)
+    targets = samples.table["output_id"].to_numpy(np.int64)
     n_tokens = read_geometry(read.source).vocab_size
-    counts = np.bincount(came[parts.training], minlength=n_tokens)
+    counts = np.bincount(targets[parts.training], minlength=n_tokens)
     # The unigram and the classes of `gelu.learning.tokens`, so that the same tokens are told apart.
     unigram = counts + 0.5 * len(parts.training) / (len(parts.training) + n_tokens)
     unigram = unigram / unigram.sum()
-    classes = Classes.choose(came[parts.learn], read.groups[parts.learn], unigram, MAX_CLASSES)
+    classes = Classes.choose(targets[parts.learn], read.groups[parts.learn], unigram, MAX_CLASSES)
     active = samples.activations.rows(slice(None))[:, -samples.geometry.d_mlp :]
-    return _regression(active.astype(np.float32), came, classes, parts)
+    return _regression(active.astype(np.float32), targets, classes, parts)
 
 
-def _regression(active: Any, came: Any, classes: Any, parts: Any) -> float:
+def _regression(active: Any, targets: Any, classes: Any, parts: Any) -> float:
     from sklearn.linear_model import LogisticRegression
 
-    codes = classes.encode(came)
+    codes = classes.encode(targets)
     if len(classes) == 1:
         # No token came in two prompts: there is nothing to tell apart, and the unigram is left.
         certain = np.zeros((len(parts.held_out), 1))
-        return float(classes.score(certain, came[parts.held_out]).surprise.mean())
+        return float(classes.score(certain, targets[parts.held_out]).surprise.mean())
 
     def bits(penalty: float, learn: Any, test: Any) -> float:
         fitted = LogisticRegression(C=penalty, max_iter=PENALTY_STEPS).fit(
@@ -156,7 +156,7 @@ def _regression(active: Any, came: Any, classes: Any, parts: Any) -> float:
         )
         logprobs = np.full((len(test), len(classes)), np.log(1e-7))
         logprobs[:, fitted.classes_] = fitted.predict_log_proba(active[test])
-        return float(classes.score(logprobs, came[test]).surprise.mean())
+        return float(classes.score(logprobs, targets[test]).surprise.mean())
 
     tried = [bits(penalty, parts.learn, parts.validate) for penalty in PENALTIES]
     return bits(PENALTIES[int(np.argmin(tried))], parts.training, parts.held_out)

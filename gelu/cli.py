@@ -24,7 +24,7 @@ import math
 import re
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import fields
 from types import FrameType
 from typing import Any, NoReturn
@@ -168,6 +168,7 @@ def run_script(main: Callable[[], None]) -> NoReturn:
         if signals or isinstance(error, KeyboardInterrupt):
             _end_interrupted(error, signals[0] if signals else signal.SIGINT)
         if isinstance(error, (UserError, OSError, MemoryError)):
+            print_notes(getattr(error, "__notes__", ()))
             _end_with(failure_text(error))
         # The tokenizers library panics at some files: an error that no `except Exception` catches.
         if type(error).__name__ == "PanicException":
@@ -260,6 +261,12 @@ def as_flags(message: str) -> str:
     A parameter is shown as the running script's help shows it: `output_dir` can be --export_dir.
     """
     return re.sub(r"`([a-z][a-z_]*)`", lambda match: _flags.get(match[1], f"--{match[1]}"), message)
+
+
+def print_notes(notes: Iterable[str]) -> None:
+    """Print on stderr what a run notes: what it skipped, or read instead of what was named."""
+    for note in notes:
+        print(f"note: {one_line(as_flags(note))}", file=sys.stderr)
 
 
 def _end_with(message: str) -> NoReturn:

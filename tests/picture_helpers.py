@@ -8,7 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from PIL import Image
 
-from gelu.artifacts import DATASET, Artifacts, write_table
+from gelu.artifacts import DATASET, EDGES, Artifacts, write_bytes, write_table
 from gelu.neurons import Geometry
 from gelu.packed import PackedActivations
 from tests.helpers import write_activations
@@ -60,8 +60,9 @@ def write_random_edges(files: Artifacts, n_layer: int, d_mlp: int, weighted: boo
         for dimension in range(d_mlp):
             weight = f" {rng.normal():.6g}" if weighted else ""
             lines.append(f"{source} {(source // d_mlp + 1) * d_mlp + dimension}{weight}\n")
-    block = "".join(lines).encode()
-    return files.write_edges([block], len(block))
+    path = files.path(EDGES)
+    write_bytes(path, ["".join(lines).encode()])
+    return path
 
 
 def pixels(path: Path) -> NDArray[np.uint8]:

@@ -10,13 +10,12 @@ import pytest
 
 from tests.helpers import ROOT
 
-GROUND = {"errors", "limits", "neurons", "packed", "places", "progress", "provenance", "threads"}
+GROUND = {"errors", "limits", "neurons", "packed", "places", "progress", "provenance"}
 # Each part of the house, with the parts that it may import; the ground is everybody's.
 BELOW: dict[str, set[str]] = {
     "errors": set(),
     "limits": set(),
     "neurons": set(),
-    "threads": set(),
     "packed": set(),
     "progress": set(),
     "provenance": set(),
@@ -34,8 +33,9 @@ BELOW: dict[str, set[str]] = {
     "plots": GROUND | {"artifacts", "graph", "samples", "statistics"},
 }
 STUDY = GROUND | {"artifacts", "graph", "html", "model", "page", "plots", "samples", "statistics"}
-STUDIES = {"analysis", "patterns", "learning", "findings"}
-BELOW |= {study: STUDY | STUDIES - {study} if study == "findings" else STUDY for study in STUDIES}
+STUDIES = {"analysis", "drawing", "learning", "patterns", "temperatures"}
+BELOW |= {study: STUDY for study in STUDIES}
+BELOW |= {"temperatures": STUDY | {"generation"}, "findings": STUDY | STUDIES}
 MODULES = sorted((ROOT / "gelu").rglob("*.py"))
 
 
@@ -87,6 +87,53 @@ def test_only_scripts_import_the_command_line() -> None:
 def test_a_rule_that_is_broken_is_noticed() -> None:
     assert "cli" not in BELOW["samples"] and "generation" not in BELOW["artifacts"]
     assert "artifacts" in of_gelu(ROOT / "gelu" / "samples" / "reading.py")
+
+
+def prints(path: Path) -> list[str]:
+    """Return what of a module's code writes to a standard stream."""
+    nodes = list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+    called = [ast.unparse(node.func) for node in nodes if isinstance(node, ast.Call)]
+    named = [ast.unparse(node) for node in nodes if isinstance(node, ast.Attribute)]
+    # A bar's `write` goes to standard output.
+    loud = re.compile(r"(pprint|print|input|warnings\.warn|(\w+\.)*(bar|tqdm)\.write)")
+    streams = re.compile(r"sys\.(__)?(stdout|stderr)(__)?")
+    return [*filter(loud.fullmatch, called), *filter(streams.fullmatch, named)]
+
+
+def test_only_the_command_line_prints() -> None:
+    # `__init__` ends Pythons that are too old to import anything else; `streams` replaces the
+    # streams, and `progress` draws its bars.
+    loud = {room(path) for path in MODULES if prints(path)}
+    assert loud == {"__init__", "cli", "progress", "streams"}
+
+
+def test_a_script_is_its_arguments_and_a_call() -> None:
+    """Beside `main` a script has types of arguments alone: functions of one text."""
+    for path in ROOT.glob("*.py"):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        nodes = list(ast.walk(tree))
+        assert not [node for node in nodes if isinstance(node, ast.ClassDef)], path
+        for function in [node for node in nodes if isinstance(node, ast.FunctionDef)]:
+            taken = [argument.arg for argument in function.args.args]
+            assert taken == ([] if function.name == "main" else ["text"]), (
+                f"{path}: {function.name}"
+            )
+        said = {ast.unparse(it) for it in nodes if isinstance(it, ast.Raise)}
+        assert not [it for it in said if "UserError" in it], path
+
+
+def test_names_of_files_stand_in_one_module() -> None:
+    """Of our own files; those of a model are named by others."""
+    ending = re.compile(r"\w+\.(csv|el|gexf|graphml|html|json|npz|pickle|pkl|png|safetensors|txt)")
+    for path in [it for it in MODULES if room(it) != "model"]:
+        named = [
+            node.value.value
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+            if isinstance(node, ast.Assign)
+            and isinstance(node.value, ast.Constant)
+            and ending.fullmatch(str(node.value.value))
+        ]
+        assert bool(named) == (path.name == "names.py"), f"{path}: {named}"
 
 
 def test_only_neurons_turns_ids_into_layers() -> None:

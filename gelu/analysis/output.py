@@ -1,21 +1,24 @@
 """An analysis' files: tables, pictures, the summary and the page.
 
-written = analyse_files(dataset_csv, activations_file, "analysis", "gpt2-demo", settings)
+written = analyse_files("analysis", settings, dataset_dir="dataset")
 written = write_analysis(analyse_folder("dataset", "gpt2-demo"), "analysis")
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gelu import artifacts
+from gelu.analysis.section import headline
 from gelu.analysis.settings import AnalysisSettings
-from gelu.artifacts import Artifacts
+from gelu.artifacts import DATASET, Artifacts
+from gelu.errors import UserError, noted
+from gelu.model.of_folder import DATASET_FILES, model_of_file, model_of_folder
 from gelu.model.outputs import output_files
-from gelu.model.source import ModelSource, find_model
+from gelu.model.source import ModelSource
 from gelu.places import existing_file
 from gelu.provenance import describe_run
-from gelu.samples.reading import read_samples
+from gelu.samples.reading import dataset_files, read_samples
 
 if TYPE_CHECKING:
     from gelu.analysis.run import Analysis, AnalysisRun
@@ -26,37 +29,61 @@ PACKAGES = ("matplotlib", "numpy", "pandas", "scikit-learn", "scipy", "seaborn")
 
 @dataclass(frozen=True)
 class WrittenAnalysis:
-    """paths: of the files written; summary: that of `{m}_analysis_summary.json`."""
+    """paths: of the files written; summary: that of `{m}_analysis_summary.json`; lines: what it
+    says first, as text; notes: which file was read instead of another."""
 
     paths: list[Path]
     summary: dict[str, Any]
+    lines: list[str]
+    notes: list[str]
 
 
 def analyse_files(
-    dataset_csv: str | Path,
-    activations_file: str | Path,
     output_dir: str | Path,
-    model_type: str | ModelSource,
-    settings: AnalysisSettings,
+    settings: AnalysisSettings | None = None,
+    model_type: str | ModelSource | None = None,
+    *,
+    dataset_dir: str | Path | None = None,
+    dataset_csv: str | Path | None = None,
+    activations_file: str | Path | None = None,
     csv_safe: bool = False,
 ) -> WrittenAnalysis:
     """Analyse a dataset CSV with the activations of the same run, and write every file.
 
-    Raises `UserError` for files that do not fit each other, and for an output folder that cannot,
-    or must not, be written to, before the work.
+    What is not named is looked for in `dataset_dir`; model_type: None for the model whose files
+    are there. Raises `UserError` for files that do not fit each other, and for an output folder
+    that cannot, or must not, be written to, before the work.
     """
-    table_path = existing_file(dataset_csv, "dataset_csv")
-    activation_path = artifacts.find_activation_file(Path(activations_file))
-    source = find_model(model_type)
-    read = read_samples(table_path, activation_path, source)
-    from gelu.analysis.run import analyse_read, require_clusters
+    settings = settings or AnalysisSettings()
+    notes: list[str] = []
+    source = _model_of(model_type, dataset_dir, dataset_csv)
+    with noted(notes):
+        table_path, activation_path = dataset_files(
+            dataset_dir, source.name, notes.append, dataset_csv, activations_file
+        )
+        table_path = existing_file(table_path, "dataset_csv")
+        activation_path = artifacts.find_activation_file(activation_path, notes.append)
+        read = replace(read_samples(table_path, activation_path, source), notes=tuple(notes))
+        from gelu.analysis.run import analyse_read, require_clusters
 
-    require_clusters(settings.n_clusters, len(read.samples))
-    inputs = [table_path, activation_path]
-    inputs += artifacts.run_files({path.parent for path in inputs}, source.name)
-    endings = artifacts.ANALYSIS_FILES
-    files = output_files(output_dir, "output_dir", source, endings, inputs, csv_safe)
-    return _write(files, analyse_read(read, settings))
+        require_clusters(settings.n_clusters, len(read.samples))
+        inputs = [table_path, activation_path]
+        inputs += artifacts.run_files({path.parent for path in inputs}, source.name)
+        endings = artifacts.ANALYSIS_FILES
+        files = output_files(output_dir, "output_dir", source, endings, inputs, csv_safe)
+        return _write(files, analyse_read(read, settings))
+
+
+def _model_of(
+    model_type: str | ModelSource | None,
+    dataset_dir: str | Path | None,
+    dataset_csv: str | Path | None,
+) -> ModelSource:
+    if dataset_dir is not None:
+        return model_of_folder(model_type, dataset_dir, "dataset_dir", DATASET_FILES)
+    if dataset_csv is None:
+        raise UserError("give `dataset_dir`, or `dataset_csv` and `activations_file`")
+    return model_of_file(model_type, dataset_csv, DATASET)
 
 
 def write_analysis(
@@ -87,7 +114,7 @@ def _write(files: Artifacts, run: "AnalysisRun") -> WrittenAnalysis:
     paths.append(files.write_summary(summary))
     page = analysis_page(files.model, samples, settings, analysis, summary, pictures)
     paths.append(files.write_report(page))
-    return WrittenAnalysis(paths, summary)
+    return WrittenAnalysis(paths, summary, [*headline(summary)], [*run.read.notes])
 
 
 def _describe(run: "AnalysisRun", csv_safe: bool) -> dict[str, Any]:

@@ -23,9 +23,9 @@ from gelu.statistics.clusters import Clusters, cluster_samples
 from gelu.statistics.importance import importance_table, layer_table
 from gelu.statistics.position_specific import PositionTests, position_specific_neurons
 from gelu.statistics.prompt_comparison import PromptComparison, compare_prompts
+from gelu.statistics.threads import one_thread
 from gelu.statistics.token_specific import TokenTests, token_specific_neurons
 from gelu.statistics.tokens_across_prompts import AcrossPrompts, tokens_across_prompts
-from gelu.threads import one_thread
 
 STEPS = 6
 

@@ -3,9 +3,11 @@
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gelu.analysis.run import Analysis
 from gelu.analysis.settings import AnalysisSettings
+from gelu.artifacts.plain import Plain, plain, records
 from gelu.samples.arrays import Samples
 
 TOP = 10
@@ -59,16 +61,16 @@ def _important(analysis: Analysis) -> dict[str, Any]:
     columns = ["neuron_id", "layer", "dimension", "activation_frequency", "importance"]
     selective = analysis.important[analysis.important["kind"] == "selective"]
     layers = analysis.layers.drop(columns="mean_importance_bits")
-    return {"top": _records(selective[columns].head(TOP)), "layers": _records(layers)}
+    return {"top": records(selective[columns].head(TOP)), "layers": records(layers)}
 
 
 def _completions(analysis: Analysis) -> dict[str, Any]:
     prompts = analysis.prompts
     return {
-        "mean_jaccard_within_a_prompt": _number(prompts.within),
-        "mean_jaccard_between_prompts": _number(prompts.between),
-        "mean_jaccard_by_token_within_a_prompt": _number(prompts.within_by_token),
-        "mean_jaccard_by_token_between_prompts": _number(prompts.between_by_token),
+        "mean_jaccard_within_a_prompt": _mean(prompts.within),
+        "mean_jaccard_between_prompts": _mean(prompts.between),
+        "mean_jaccard_by_token_within_a_prompt": plain(prompts.within_by_token),
+        "mean_jaccard_by_token_between_prompts": plain(prompts.between_by_token),
     }
 
 
@@ -156,11 +158,6 @@ def _tests(settings: AnalysisSettings, analysis: Analysis) -> list[dict[str, Any
     return entries
 
 
-def _number(value: Any) -> float | None:
-    """Return the mean as a plain number, None where there is nothing to average."""
-    mean = float(np.mean(value)) if np.size(value) else np.nan
-    return mean if np.isfinite(mean) else None
-
-
-def _records(table: Any) -> list[dict[str, Any]]:
-    return [dict(row) for row in table.to_dict(orient="records")]
+def _mean(values: NDArray[np.float64]) -> Plain:
+    """Return the mean, None where there is nothing to average."""
+    return plain(values.mean()) if len(values) else None

@@ -3,10 +3,9 @@
 import math
 import pickle
 import re
-import sys
 import warnings
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +16,8 @@ from numpy.typing import NDArray
 
 from gelu.artifacts import safe_json, safe_pickle
 from gelu.artifacts.files import read_text
-from gelu.artifacts.writers import MATRIX, PICKLE, Artifacts
+from gelu.artifacts.names import MATRIX, PICKLE
+from gelu.artifacts.writers import Artifacts
 from gelu.errors import UserError
 from gelu.packed import PackedActivations, rows_in_block
 
@@ -30,8 +30,11 @@ BOMB_BYTES = 1 << 28
 BOMB_RATIO = 500
 
 
-def find_activation_file(path: Path) -> Path:
-    """Return `path`, or where it is missing a sibling with another ending, said on stderr."""
+def find_activation_file(path: Path, note: Callable[[str], object]) -> Path:
+    """Return `path`, or where it is missing a sibling with another ending, of which `note` is told.
+
+    Raises `UserError` where neither is there.
+    """
     if path.is_dir():
         raise UserError(f"{path}: this is a folder, an activations file is needed")
     if path.is_file():
@@ -39,22 +42,22 @@ def find_activation_file(path: Path) -> Path:
     for ending in ACTIVATION_ENDINGS:
         sibling = path.with_suffix(ending)
         if sibling.is_file():
-            print(f"note: {path} is missing; using {sibling.name}", file=sys.stderr)
+            note(f"{path} is missing; using {sibling.name}")
             return sibling
     raise UserError(f"{path}: no such file, nor one ending in {', '.join(ACTIVATION_ENDINGS)}")
 
 
-def dataset_activation_file(folder: Path, model: str) -> Path:
+def dataset_activation_file(folder: Path, model: str, note: Callable[[str], object]) -> Path:
     """Return the file of a dataset folder to read activations from, the fastest that is there.
 
-    Without the `.pickle` that the dataset script writes, it says on stderr what it uses instead.
+    note: told what is used instead of the `.pickle` that the dataset script writes.
     """
     files = Artifacts(folder, model)
     matrix = files.path(MATRIX)
     if not matrix.is_file():
-        return find_activation_file(files.path(PICKLE))
+        return find_activation_file(files.path(PICKLE), note)
     if not files.path(PICKLE).is_file():
-        print(f"note: {files.path(PICKLE)} is missing; using {matrix.name}", file=sys.stderr)
+        note(f"{files.path(PICKLE)} is missing; using {matrix.name}")
     return matrix
 
 

@@ -1,11 +1,14 @@
-"""Reading an edge list of any size, block by block.
+"""The edge list, `.el`: a line an edge, `source target` or `source target weight`.
 
-for block in read_edge_blocks(path, geometry):
-    ...                                 # block.sources, block.targets, block.weights
+    write_full_edge_list(path, geometry, bars)
+    write_edge_list(path, sources, targets, weights)
+    for block in read_edge_blocks(path, geometry, notes.append):
+        ...                             # block.sources, block.targets, block.weights
+
+Full lists are written and all are read block by block, in memory that does not grow with the file.
 """
 
 import re
-import sys
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -15,11 +18,119 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gelu.artifacts.files import write_bytes
 from gelu.errors import UserError
 from gelu.neurons import Geometry, layer_of
+from gelu.progress import Bars
 
 EDGE_CHUNK_BYTES = 1 << 24
 FLOAT = rb"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?"
+
+
+# Writing
+
+
+def write_full_edge_list(path: Path, geometry: Geometry, bars: Bars) -> Path:
+    """Write every neuron's edges to all neurons of the next layer.
+
+    bars: gives the progress bar, in bytes, once it is known that the disk has room.
+    """
+    size = full_edge_bytes(geometry)
+
+    def counted() -> Iterator[bytes]:
+        with bars("edges", size, "B") as done:
+            for block in full_edge_blocks(geometry):
+                yield block
+                done(len(block))
+
+    write_bytes(path, counted(), size)
+    return path
+
+
+def write_edge_list(
+    path: Path,
+    sources: NDArray[np.int64],
+    targets: NDArray[np.int64],
+    weights: NDArray[np.float32],
+) -> Path:
+    """Write edges with their weights, in the order given; all arrays: (edges,)."""
+    blocks = _weighted_lines(sources, targets, weights)
+    write_bytes(path, blocks, sum(map(len, blocks)))
+    return path
+
+
+def full_edge_bytes(geometry: Geometry) -> int:
+    """Return the exact size in bytes of the full edge list."""
+    d_mlp, pairs = geometry.d_mlp, range(geometry.n_layer - 1)
+    digits = [_digits(layer * d_mlp, (layer + 1) * d_mlp) for layer in range(geometry.n_layer)]
+    return sum(d_mlp * (digits[layer] + digits[layer + 1]) + 2 * d_mlp**2 for layer in pairs)
+
+
+def _digits(start: int, stop: int) -> int:
+    """Return how many decimal digits the numbers from start to stop - 1 have in all."""
+    return sum(width * (last - first) for width, first, last in _width_runs(start, stop))
+
+
+def _width_runs(start: int, stop: int) -> Iterator[tuple[int, int, int]]:
+    """Yield (digits, first, last + 1) for each run of equally long numbers in [start, stop)."""
+    while start < stop:
+        width = len(str(start))
+        end = min(stop, 10**width)
+        yield width, start, end
+        start = end
+
+
+def full_edge_blocks(geometry: Geometry) -> Iterator[bytes]:
+    """Yield the full edge list in blocks, `source target` a line, by source, then target."""
+    d_mlp = geometry.d_mlp
+    for layer in range(geometry.n_layer - 1):
+        start = layer * d_mlp
+        for width, first, last in _width_runs(start, start + d_mlp):
+            yield from _source_blocks(width, first, last, start + d_mlp, start + 2 * d_mlp)
+
+
+def _source_blocks(width: int, first: int, last: int, start: int, stop: int) -> Iterator[bytes]:
+    """Yield the lines of the sources in [first, last), all of `width` digits, to [start, stop).
+
+    All sources' lines are the same but for the source's digits, and from one source to the next
+    few digits change: so the lines are laid out once and only the changed columns are written.
+    """
+    runs = list(_width_runs(start, stop))
+    buffer = np.empty(sum((width + w + 2) * (b - a) for w, a, b in runs), np.uint8)
+    tables, offset = [], 0
+    for target_width, a, b in runs:
+        line = width + target_width + 2
+        table = buffer[offset : offset + line * (b - a)].reshape(b - a, line)
+        text = "".join(f"{first} {target}\n" for target in range(a, b))
+        table[:] = np.frombuffer(text.encode(), np.uint8).reshape(table.shape)
+        tables.append(table)
+        offset += table.size
+    written = str(first)
+    for source in range(first, last):
+        digits = str(source)
+        for column in range(width):
+            if digits[column] != written[column]:
+                for table in tables:
+                    table[:, column] = ord(digits[column])
+        written = digits
+        yield buffer.tobytes()
+
+
+def _weighted_lines(
+    sources: NDArray[np.int64], targets: NDArray[np.int64], weights: NDArray[np.float32]
+) -> list[bytes]:
+    """Return the weighted edge list in blocks of lines, weights in their shortest exact form."""
+    blocks = []
+    for start in range(0, len(sources), 100_000):
+        part = slice(start, start + 100_000)
+        rows = zip(
+            sources[part].tolist(), targets[part].tolist(), weights[part].astype(str), strict=True
+        )
+        blocks.append("".join(f"{s} {t} {w}\n" for s, t, w in rows).encode())
+    return blocks
+
+
+# Reading
 
 
 @dataclass(frozen=True)
@@ -41,16 +152,17 @@ def edges_have_weights(path: Path) -> bool:
 def read_edge_blocks(
     path: Path,
     geometry: Geometry,
+    note: Callable[[str], object],
     progress: Callable[[int], object] = lambda n_bytes: None,
     stated_by: Path | None = None,
 ) -> Iterator[EdgeBlock]:
-    """Yield an edge list block by block, in memory that does not grow with the file.
+    """Yield an edge list block by block.
 
     The first line decides whether there are weights. Raises `UserError` naming the first line that
     is not `source target` or `source target weight`, or is no edge from one layer to the next.
-    A list in which some neurons have more edges than others, which the writers make none of, is
-    noted on stderr: it may have been cut. progress: told the bytes of each block. stated_by: the
-    file that the geometry is from, named beside the list.
+    note: told of a list in which some neurons have more edges than others, which the writers make
+    none of: it may have been cut. progress: told the bytes of each block. stated_by: the file that
+    the geometry is from, named beside the list.
     """
     line_number, columns = 1, 0
     n_edges = np.zeros(geometry.n_neurons, np.int64)
@@ -68,16 +180,11 @@ def read_edge_blocks(
             line_number += len(fields)
             n_edges += np.bincount(block.sources, minlength=geometry.n_neurons)
             yield block
-    _note_uneven(path, n_edges[: -geometry.d_mlp])
-
-
-def _note_uneven(path: Path, n_edges: NDArray[np.int64]) -> None:
-    """Say where an edge list does not give every neuron as many edges; n_edges: of each one."""
-    if n_edges.size and n_edges.min() < n_edges.max():
-        print(
-            f"note: {path}: neurons have {n_edges.min()} to {n_edges.max()} edges; a list of these "
-            "scripts has as many for each, so this one may be cut short",
-            file=sys.stderr,
+    listed = n_edges[: -geometry.d_mlp]  # the last layer has none
+    if listed.size and listed.min() < listed.max():
+        note(
+            f"{path}: neurons have {listed.min()} to {listed.max()} edges; a list of these scripts "
+            "has as many for each, so this one may be cut short"
         )
 
 

@@ -1,4 +1,4 @@
-"""Names of the files of what is learned, and what a learned predictor is kept in.
+"""What a learned predictor is kept in.
 
 The weights are a safetensors file, the rest is JSON: nothing in them can run.
 """
@@ -13,22 +13,8 @@ from gelu.errors import UserError
 if TYPE_CHECKING:
     import torch
 
-ACTIVATION_PREDICTION = "activation_prediction.json"
-ACTIVATION_PREDICTION_LAYERS = "activation_prediction_by_layer.csv"
-ACTIVATION_PREDICTION_NEURONS = "activation_prediction_by_neuron.csv"
-ACTIVATION_PREDICTION_RELIABILITY = "activation_prediction_reliability.csv"
-ACTIVATION_PREDICTION_PICTURE = "activation_prediction.png"
-ACTIVATION_PREDICTOR = "activation_predictor.json"
-ACTIVATION_PREDICTOR_WEIGHTS = "activation_predictor.safetensors"
 # Of a saved predictor: 1 was the network alone.
 PREDICTOR_FORMAT = 2
-PREDICTED_NEURONS = "predicted_neurons.csv"
-NEXT_TOKEN = "next_token_prediction.json"
-NEXT_TOKEN_SCORES = "next_token_prediction.csv"
-NEXT_TOKEN_NEURONS = "next_token_neurons.csv"
-NEXT_TOKEN_DIRECT = "next_token_direct_path.csv"
-NEXT_TOKEN_PICTURE = "next_token_prediction.png"
-FINDINGS_REPORT = "findings.html"
 
 
 def write_tensors(path: Path, tensors: "Mapping[str, torch.Tensor]") -> Path:

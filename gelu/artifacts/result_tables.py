@@ -62,7 +62,7 @@ ACTIVATION_LAYERS = {
     **dict.fromkeys(("log_loss_low", "log_loss_high", "saved_bits"), NUMBERS),
     **dict.fromkeys(("average_precision", "auc", "calibration_error"), SHARES),
 }
-NEXT_TOKEN_SCORES = {
+TOKEN_SCORES = {
     "predictor": TEXT,
     "neurons": TEXT,
     "n_neurons": WHOLE,
@@ -101,7 +101,7 @@ def read_activation_layers(path: Path) -> "pd.DataFrame | None":
 
 def read_next_token_scores(path: Path) -> "pd.DataFrame | None":
     """Return the scores of reading the next token, a row per predictor and set of neurons."""
-    return _read(path, NEXT_TOKEN_SCORES, {}, ["predictor", "neurons"])
+    return _read(path, TOKEN_SCORES, {}, ["predictor", "neurons"])
 
 
 def read_carriers(path: Path) -> "pd.DataFrame | None":

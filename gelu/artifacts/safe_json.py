@@ -19,14 +19,14 @@ def parse(text: str) -> Any:
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    made = dict(pairs)
-    if len(made) < len(pairs):
+    content = dict(pairs)
+    if len(content) < len(pairs):
         seen: set[str] = set()
         for key, _ in pairs:
             if key in seen:
                 raise ValueError(f"the key {ascii(key)[:_SHOWN]} stands there twice")
             seen.add(key)
-    return made
+    return content
 
 
 def _constant(name: str) -> NoReturn:

@@ -343,9 +343,9 @@ class _Machine:
 
     def new_dict(self, opcode: bytes) -> None:
         items = [] if opcode == pickle.EMPTY_DICT else self._pop_marked()
-        made: dict[Any, Any] = {}
-        _add_items(made, items)
-        self._stack.append(made)
+        content: dict[Any, Any] = {}
+        _add_items(content, items)
+        self._stack.append(content)
 
     def set_item(self, opcode: bytes) -> None:
         value, key = self._pop(), self._pop()

@@ -16,12 +16,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gelu.artifacts.names import ATTRIBUTES, FREQUENCY, RUN
 from gelu.artifacts.tables import (
     read_counted_neurons,
     read_document,
     read_geometry_table,
 )
-from gelu.artifacts.writers import ATTRIBUTES, FREQUENCY, RUN, Artifacts
+from gelu.artifacts.writers import Artifacts
 from gelu.errors import UserError
 from gelu.neurons import Geometry
 

@@ -1,4 +1,4 @@
-"""What every file is called, and its one writer.
+"""The files of one model in one folder, and the one writer of each.
 
 files = Artifacts(folder, "gpt2-demo")
 with files.json_writer(n_neurons) as add:
@@ -21,6 +21,19 @@ from numpy.typing import NDArray
 
 from gelu.artifacts.csv_safe import make_csv_safe
 from gelu.artifacts.files import complete_file, write_bytes
+from gelu.artifacts.names import (
+    ATTRIBUTES,
+    DATASET,
+    FREQUENCY,
+    JSON,
+    MATRIX,
+    PICKLE,
+    REPORT,
+    RUN,
+    RUN_FILES,
+    SUMMARY,
+    TRACE_FILES,
+)
 from gelu.neurons import Geometry, dimension_of, layer_of
 
 if TYPE_CHECKING:
@@ -29,45 +42,6 @@ if TYPE_CHECKING:
 
 # Takes the ids of some samples and their active neurons, (samples, n_neurons) bool.
 AddActive = Callable[[Sequence[int], NDArray[np.bool_]], None]
-
-ATTRIBUTES = "neuron_attributes.csv"
-EDGES = "neuron_edges.el"
-DATASET = "activation_dataset.csv"
-PICKLE = "neuron_activations.pickle"
-JSON = "neuron_activations.json"
-FREQUENCY = "neuron_frequency.csv"
-MATRIX = "activation_matrix.npz"
-RUN = "run.json"
-TRACE_VECTOR = "activations.pkl"
-TRACE_IDS = "active_neurons.txt"
-TOKEN_CLUSTERS = "token_clusters.csv"
-CLUSTERS_PICTURE = "token_clusters.png"
-CLUSTERS_BY_PROMPT_PICTURE = "token_clusters_by_prompt.png"
-IMPORTANT_NEURONS = "important_neurons.csv"
-TOP_NEURONS_PICTURE = "top_neurons.png"
-IMPORTANCE_BY_LAYER_PICTURE = "neuron_importance_by_layer.png"
-TOKEN_SPECIFIC = "token_specific_neurons.csv"
-TOKEN_SPECIFIC_PICTURE = "token_specific_neurons.png"
-POSITION_SPECIFIC = "position_specific_neurons.csv"
-POSITION_PICTURE = "position_layer_heatmap.png"
-SAMPLE_SIMILARITIES = "sample_similarities.csv"
-PROMPT_SIMILARITIES = "prompt_similarities.csv"
-CONSISTENT_NEURONS = "consistent_neurons.csv"
-SIMILARITIES_PICTURE = "sample_similarities.png"
-TOKEN_ACROSS_PROMPTS = "token_across_prompts.csv"
-SUMMARY = "analysis_summary.json"
-REPORT = "analysis_report.html"
-GRAPH_PICTURE = "gelu_graph.png"
-NEURONS_PICTURE = "gelu_graph_neurons.png"
-GRAPHML = "gelu_graph.graphml"
-GEXF = "gelu_graph.gexf"
-TEMPERATURE_STUDY = "temperature_study.csv"
-TEMPERATURE_PICTURE = "temperature_study.png"
-PATTERNS = "patterns.csv"
-PATTERN_NEURONS = "pattern_neurons.csv"
-PATTERNS_DOCUMENT = "patterns.json"
-PATTERNS_PICTURE = "patterns.png"
-PATTERNS_REPORT = "patterns_report.html"
 
 
 @dataclass(frozen=True)
@@ -94,12 +68,6 @@ class Artifacts:
         )
         path = self.path(ATTRIBUTES)
         write_bytes(path, [b"node_id,layer,dimension\n", "".join(lines).encode()])
-        return path
-
-    def write_edges(self, blocks: Iterable[bytes | memoryview], size: int) -> Path:
-        """Write the blocks of an edge list of `size` bytes in all."""
-        path = self.path(EDGES)
-        write_bytes(path, blocks, size)
         return path
 
     @contextmanager
@@ -187,10 +155,15 @@ class Artifacts:
 
     def write_trace(self, active: NDArray[np.bool_]) -> tuple[Path, Path]:
         """Write one text's active neurons as a uint8 vector and as a list of ids."""
-        vector, ids = self.path(TRACE_VECTOR), self.path(TRACE_IDS)
+        vector, ids = map(self.path, TRACE_FILES)
         write_bytes(vector, [pickle.dumps(active.astype(np.uint8), protocol=4)])
         write_bytes(ids, [f"{neuron}\n".encode() for neuron in np.flatnonzero(active)])
         return vector, ids
+
+
+def run_files(folders: Iterable[Path], model: str) -> list[Path]:
+    """Return the paths of all files that runs of a model have in these folders, there or not."""
+    return [Artifacts(folder, model).path(ending) for folder in folders for ending in RUN_FILES]
 
 
 def _pickle_chunks(sample_ids: Sequence[int], block: NDArray[np.bool_]) -> Iterator[bytes]:

@@ -7,7 +7,8 @@ says which those are.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -42,7 +43,8 @@ class Found:
     """What the studies' scripts left, None for what is not there.
 
     temperatures: the table of `compare_temperatures.py`; pictures: of each study, by its name in
-    `gelu.findings.results.STUDIES`; left_out: what is half there, in words.
+    `gelu.findings.results.STUDIES`; left_out: the files that are half of a
+    study -> why they are not on the page.
     """
 
     analysis: Mapping[str, Any] | None
@@ -55,7 +57,7 @@ class Found:
     direct: pd.DataFrame | None
     temperatures: pd.DataFrame | None
     pictures: Mapping[str, Sequence[Picture | NotDrawn]]
-    left_out: Sequence[str] = ()
+    left_out: Mapping[Path, str] = field(default_factory=dict)
 
 
 def findings_page(model: str, found: Found) -> str:
@@ -128,8 +130,8 @@ def _held_out(counts: Mapping[str, int]) -> str:
 
 
 def _token_headline(summary: Mapping[str, Any], scores: pd.DataFrame) -> str:
-    told = summary["scores"]
-    trigram = told["trigram"]["cross_entropy_bits"]
+    by_predictor = summary["scores"]
+    trigram = by_predictor["trigram"]["cross_entropy_bits"]
     best = scores[scores["neurons"].str.startswith("best")].sort_values("n_neurons")
     enough = best[best["cross_entropy_bits"] < trigram]
     few = ""
@@ -139,13 +141,13 @@ def _token_headline(summary: Mapping[str, Any], scores: pd.DataFrame) -> str:
             f" {int(row['n_neurons']):,} neurons are enough to do better than a trigram counted "
             f"on the same text: {row['cross_entropy_bits']:.2f} bits against {trigram:.2f}."
         )
-    model = told.get("model", {})
+    model = by_predictor.get("model", {})
     ceiling = ""
     if model.get("top1") is not None:
         ceiling = (
             f", the model itself {model['top1']:.0%} with {model['cross_entropy_bits']:.2f} bits"
         )
-    linear = told["linear"]
+    linear = by_predictor["linear"]
     return (
         "From which neurons are on, one bit each and nothing else, a linear readout guesses the "
         f"next token right {linear['top1']:.0%} of the time ({linear['cross_entropy_bits']:.2f} "
@@ -239,7 +241,7 @@ def _temperature_section(study: pd.DataFrame, found: Found) -> Section:
 
 
 def _method_section(found: Found) -> Section:
-    notes = [f"Left out: {reason}." for reason in found.left_out]
+    notes = [f"Left out: {reason}." for reason in found.left_out.values()]
     notes += [f"Not there, because it has not been run: {script}." for script in _missing(found)]
     for summary in (found.analysis, found.activations, found.tokens):
         skipped = {} if summary is None else summary["skipped"]
@@ -267,7 +269,7 @@ def _missing(found: Found) -> Iterator[str]:
         ("extract_patterns.py", found.patterns),
         ("predict_next_token.py", found.tokens),
     ):
-        if summary is None and script not in " ".join(found.left_out):
+        if summary is None and script not in " ".join(found.left_out.values()):
             yield script
 
 
@@ -280,6 +282,6 @@ def _settings(found: Found) -> Iterator[str]:
         ("extract_patterns.py", patterns),
         ("predict_next_token.py", (found.tokens or {}).get("settings", {})),
     ):
-        told = [f"--{name} {settings[name]}" for name in STATED if name in settings]
-        if told:
-            yield f"Made by {script} with {', '.join(told)}."
+        arguments = [f"--{name} {settings[name]}" for name in STATED if name in settings]
+        if arguments:
+            yield f"Made by {script} with {', '.join(arguments)}."

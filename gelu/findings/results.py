@@ -8,7 +8,6 @@ differ is how each study was made: its seed, the share held out, epochs, version
 temperatures, which has datasets of its own, the layers must be as many.
 """
 
-import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
@@ -98,14 +97,16 @@ def read_found(folders: Sequence[Path], model: str) -> Found:
     """
     files = [Artifacts(folder, model) for folder in _distinct(folders)]
     homes = {name: _home(study, files) for name, study in STUDIES.items()}
-    activations, layers, no_activations = _with_table(
+    left_out: dict[Path, str] = {}
+    activations, layers = _with_table(
         homes,
         "activations",
         artifacts.read_activation_prediction,
         artifacts.read_activation_layers,
+        left_out,
     )
-    tokens, scores, no_tokens = _with_table(
-        homes, "tokens", artifacts.read_next_token, artifacts.read_next_token_scores
+    tokens, scores = _with_table(
+        homes, "tokens", artifacts.read_next_token, artifacts.read_next_token_scores, left_out
     )
     found = Found(
         artifacts.read_analysis(homes["analysis"].path(artifacts.SUMMARY)),
@@ -118,7 +119,7 @@ def read_found(folders: Sequence[Path], model: str) -> Found:
         artifacts.read_direct_path(homes["tokens"].path(artifacts.NEXT_TOKEN_DIRECT)),
         artifacts.read_temperature_study(homes["temperatures"].path(artifacts.TEMPERATURE_STUDY)),
         {},
-        [*no_activations, *no_tokens],
+        left_out,
     )
     _require_one_dataset(homes, found)
     _require_own_tables(homes, found)
@@ -151,17 +152,20 @@ def _with_table(
     name: str,
     read_summary: Callable[[Path], dict[str, Any] | None],
     read_table: Callable[[Path], pd.DataFrame | None],
-) -> tuple[dict[str, Any] | None, pd.DataFrame | None, list[str]]:
-    """Return a study's summary and its first table, or neither, and why, where one is missing."""
+    left_out: dict[Path, str],
+) -> tuple[dict[str, Any] | None, pd.DataFrame | None]:
+    """Return a study's summary and its first table, or neither where one is missing.
+
+    left_out: to which the other is then added, with the reason.
+    """
     study = STUDIES[name]
     document, csv = homes[name].path(study.document), homes[name].path(study.tables[0])
     summary, table = read_summary(document), read_table(csv)
     if (summary is None) == (table is None):
-        return summary, table, []
+        return summary, table
     missing, there = (document, csv) if summary is None else (csv, document)
-    reason = f"{missing.name} is missing; run {study.script} again"
-    print(f"note: {there} is left out: {reason}", file=sys.stderr)
-    return None, None, [reason]
+    left_out[there] = f"{missing.name} is missing; run {study.script} again"
+    return None, None
 
 
 # One dataset

@@ -1,20 +1,32 @@
 """Gathering what the studies' scripts left onto one page."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from gelu import artifacts
 from gelu.artifacts import Artifacts
-from gelu.errors import UserError
-from gelu.findings.page import findings_page
+from gelu.errors import UserError, noted
+from gelu.findings.page import Found, findings_page
 from gelu.findings.results import STUDIES, read_found
 from gelu.model.of_folder import model_of_folders
 from gelu.model.outputs import output_files
+from gelu.model.source import ModelSource
 from gelu.places import existing_directory
 
 
-def write_findings(results_dirs: Sequence[str | Path], model_type: str | None = None) -> Path:
-    """Read what the scripts left in these folders; write one page to the first, return its path.
+@dataclass(frozen=True)
+class WrittenFindings:
+    """path: of the page; notes: what is half there and left out, and why."""
+
+    path: Path
+    notes: list[str]
+
+
+def write_findings(
+    results_dirs: Sequence[str | Path], model_type: str | ModelSource | None = None
+) -> WrittenFindings:
+    """Read what the scripts left in these folders; write one page to the first.
 
     results_dirs: one at least. model_type: None for the model whose files are there. Raises
     `UserError` for a folder that is not there, folders without anything of the model, and what
@@ -24,6 +36,18 @@ def write_findings(results_dirs: Sequence[str | Path], model_type: str | None = 
     endings = [ending for study in STUDIES.values() for ending in study.endings]
     source = model_of_folders(model_type, folders, "results_dir", endings)
     found = read_found(folders, source.name)
+    notes = [f"{path} is left out: {reason}" for path, reason in found.left_out.items()]
+    with noted(notes):
+        _require_something(found, folders, source)
+        read = [Artifacts(folder, source.name).path(it) for folder in folders for it in endings]
+        output = [artifacts.FINDINGS_REPORT]
+        files = output_files(folders[0], "results_dir", source, output, read)
+    page = files.write_report(findings_page(source.name, found), artifacts.FINDINGS_REPORT)
+    return WrittenFindings(page, notes)
+
+
+def _require_something(found: Found, folders: Sequence[Path], source: ModelSource) -> None:
+    """Raise `UserError` where no study is there."""
     every = (found.analysis, found.activations, found.patterns, found.tokens, found.temperatures)
     if all(study is None for study in every):
         scripts = [study.script for study in STUDIES.values()]
@@ -31,6 +55,3 @@ def write_findings(results_dirs: Sequence[str | Path], model_type: str | None = 
             f"`results_dir` {', '.join(map(str, folders))}: nothing of {source.name} is there; run "
             f"{', '.join(scripts[:-1])} or {scripts[-1]} with this folder as output first"
         )
-    read = [Artifacts(folder, source.name).path(it) for folder in folders for it in endings]
-    files = output_files(folders[0], "results_dir", source, [artifacts.FINDINGS_REPORT], read)
-    return files.write_report(findings_page(source.name, found), artifacts.FINDINGS_REPORT)

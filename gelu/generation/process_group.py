@@ -53,16 +53,16 @@ class DistributedProcessGroup(ProcessGroup):
         """Return on all ranks what `find` returns on rank 0, or raise its `UserError`."""
         from torch import distributed
 
-        told: list[Any] = [None, None]
+        broadcast: list[Any] = [None, None]
         if self.rank == 0:
             try:
-                told = [None, find()]
+                broadcast = [None, find()]
             except (UserError, OSError, MemoryError) as error:
-                told = [failure_text(error), None]
-        distributed.broadcast_object_list(told)
-        if told[0] is not None:
-            raise UserError(told[0])
-        value: Value = told[1]
+                broadcast = [failure_text(error), None]
+        distributed.broadcast_object_list(broadcast)
+        if broadcast[0] is not None:
+            raise UserError(broadcast[0])
+        value: Value = broadcast[1]
         return value
 
     def agree(self, failure: str | None) -> None:

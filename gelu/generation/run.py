@@ -60,11 +60,16 @@ class Sharing:
     """Which part of a run to make. part: (i, n), every n-th batch from i on, or None for all.
 
     merge: make none, write the files from batches that are all there. overwrite: start afresh.
+    Raises `UserError` for merging with one of the two others.
     """
 
     part: tuple[int, int] | None = None
     merge: bool = False
     overwrite: bool = False
+
+    def __post_init__(self) -> None:
+        if self.merge and (self.part is not None or self.overwrite):
+            raise UserError("`merge` goes with neither `shard` nor `overwrite`")
 
 
 DEFAULT_OPTIONS, ALONE = GenerationOptions(), Sharing()
@@ -131,17 +136,18 @@ class Outcome:
     """How a process's work on a folder ended.
 
     said: one line for people, None where another rank says it. written: None where there was
-    nothing to do, or where others have to go on.
+    nothing to do, or where others have to go on. notes: what was found in the folder and left.
     """
 
     said: str | None
     written: WrittenDataset | None = None
+    notes: tuple[str, ...] = ()
 
 
 def generate_dataset(
     input_csv: str | Path,
     export_dir: str | Path,
-    model_type: str = "gpt2",
+    model_type: "str | ModelSource" = "gpt2",
     options: GenerationOptions = DEFAULT_OPTIONS,
     sharing: Sharing = ALONE,
 ) -> Outcome:
@@ -160,7 +166,9 @@ def generate_dataset(
     return make_dataset(files, prepare_run(inputs, options), options, sharing)
 
 
-def read_inputs(input_csv: Path, model_type: str, chat: bool = False) -> GenerationInputs:
+def read_inputs(
+    input_csv: Path, model_type: "str | ModelSource", chat: bool = False
+) -> GenerationInputs:
     """Read the prompts and encode them for the model. Raises `UserError` for what is wrong.
 
     chat: each prompt is a user's message in the model's chat template.
@@ -214,7 +222,8 @@ def make_dataset(
         try:
             missing = group.share(lambda: job.begin(stack))
             if missing is None:
-                return Outcome(f"{files.folder}: finished already; `overwrite` makes it anew")
+                said = f"{files.folder}: finished already; `overwrite` makes it anew"
+                return Outcome(said, notes=tuple(job.notes))
             group.agree(_failure_of(lambda: job.make(missing)))
             return job.end(stack)
         except KeyboardInterrupt:
@@ -262,6 +271,7 @@ class _Job:
     sharing: Sharing
     group: "ProcessGroup"
     label: str
+    notes: list[str] = field(default_factory=list, init=False)
     _shards: "Shards | None" = field(default=None, init=False)
 
     @cached_property
@@ -297,7 +307,7 @@ class _Job:
         stack.enter_context(self.folder.hold(part))
         # Once more, as another process may have finished it meanwhile.
         if not overwrite and self.folder.is_finished(self._endings()):
-            self.folder.finish()
+            self.notes += self.folder.finish()
             return None
         self.folder.start(overwrite, alone=part is None)
         missing = self._missing()
@@ -382,11 +392,11 @@ class _Job:
         from gelu.artifacts import DiskFullError
 
         try:
-            made = self._export()
+            exported = self._export()
         except DiskFullError as error:
             raise UserError(f"{error}; {self.progress()}") from None
-        self.folder.finish()
-        return Outcome(made.headline(), made)
+        self.notes += self.folder.finish()
+        return Outcome(exported.headline(), exported, tuple(self.notes))
 
     def _endings(self) -> list[str]:
         from gelu.artifacts import ATTRIBUTES, EDGES, FREQUENCY

@@ -15,7 +15,6 @@ tokens is: not the name of the CSV, nor which files are exported from them.
 
 import hashlib
 import json
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -90,8 +89,8 @@ class RunFolder:
         """
         if overwrite:
             remove_files(self._files.path(ending) for ending in RUN_FILES)
-            made = made_files(self._folder, _is_made)
-            remove_files(path for path in made if not is_lock(path.name))
+            left = made_files(self._folder, _is_made)
+            remove_files(path for path in left if not is_lock(path.name))
         if alone:
             self._remove_leftovers()
         begun = None if overwrite else _read_description(self._description)
@@ -105,18 +104,16 @@ class RunFolder:
         half = half_written_files(self._files.folder, self._is_final)
         return not half and not removable_folders(self._folder, _is_made)
 
-    def finish(self) -> None:
-        """Delete the shards, and what a killed process left of them; what else is there is noted.
+    def finish(self) -> list[str]:
+        """Delete the shards, and what a killed process left of them; return notes of what is left.
 
         Nothing that no run makes is deleted.
         """
         self._remove_leftovers()
-        if left := remove_folder(self._folder, _is_made):
-            print(
-                f"note: {left[0]}{f' and {len(left) - 1} more' if left[1:] else ''}: not of this "
-                "run, left where it is",
-                file=sys.stderr,
-            )
+        if not (left := remove_folder(self._folder, _is_made)):
+            return []
+        more = f" and {len(left) - 1} more" if left[1:] else ""
+        return [f"{left[0]}{more}: not of this run, left where it is"]
 
     def _remove_leftovers(self) -> None:
         remove_files(half_written_files(self._folder, _is_made))
@@ -202,9 +199,8 @@ def _in_words(place: str, theirs: Any, ours: Any) -> str:
     if place == "model.weights_sha256":
         return "`model_type` has other weights"
     if place.startswith("arguments."):
-        return (
-            f"--{place.removeprefix('arguments.')} is {_shown(ours)}, there it is {_shown(theirs)}"
-        )
+        name = place.removeprefix("arguments.")
+        return f"`{name}` is {_shown(ours)}, there it is {_shown(theirs)}"
     return f"{place.replace('.', ' ')} is {_shown(ours)}, there it is {_shown(theirs)}"
 
 

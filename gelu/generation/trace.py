@@ -2,9 +2,11 @@
 
 trace = trace_text("I think love is", "gpt2-demo")
 trace.layers                            # how many neurons of each layer are active
+written = write_trace("I think love is", "activations", "gpt2-demo")
 """
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,8 +14,10 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
+from gelu.artifacts import TRACE_FILES
 from gelu.model.config import read_geometry
 from gelu.model.loading import load_model, pick_device
+from gelu.model.outputs import output_files
 from gelu.model.recording import after_last_token
 from gelu.model.source import ModelSource, find_model
 from gelu.model.tokenizer import decode_token, encode_text, load_tokenizer
@@ -33,6 +37,29 @@ class TextTrace:
 
 
 @dataclass(frozen=True)
+class WrittenTrace:
+    """paths: of the vector and of the list of ids; lines: layers and likeliest tokens, as text."""
+
+    trace: TextTrace
+    paths: tuple[Path, ...]
+
+    @property
+    def lines(self) -> list[str]:
+        """How many neurons are active, in each layer and in all, and the likeliest tokens."""
+        active = self.trace.active
+        tokens = self.trace.likeliest[["token", "probability"]].itertuples(index=False)
+        return [
+            *(
+                f"layer {layer}: {found:,} of {neurons:,} neurons active"
+                for layer, found, neurons in self.trace.layers.itertuples(index=False)
+            ),
+            f"all layers: {int(active.sum()):,} of {active.size:,} neurons active",
+            "likeliest next tokens:",
+            *(f"  {probability:6.1%}  {token!r}" for token, probability in tokens),
+        ]
+
+
+@dataclass(frozen=True)
 class ReadText:
     """A text as its model's tokens; no weights are loaded yet."""
 
@@ -42,7 +69,7 @@ class ReadText:
     token_ids: tuple[int, ...]
 
 
-def read_text(input_text: str, model_type: str) -> ReadText:
+def _read_text(input_text: str, model_type: str | ModelSource) -> ReadText:
     """Return the text's tokens; `UserError` for a text that the model cannot read."""
     source = find_model(model_type)
     geometry = read_geometry(source)
@@ -51,16 +78,34 @@ def read_text(input_text: str, model_type: str) -> ReadText:
     return ReadText(source, geometry, tokenizer, token_ids)
 
 
-def trace_text(input_text: str, model_type: str = "gpt2", device: str = "auto") -> TextTrace:
+def trace_text(
+    input_text: str, model_type: str | ModelSource = "gpt2", device: str = "auto"
+) -> TextTrace:
     """Return which neurons are active at the text's last token, and what comes next.
 
     Raises `UserError` for a text that the model cannot read, and where it cannot be loaded.
     """
-    return trace_tokens(read_text(input_text, model_type), device)
+    return _trace_tokens(_read_text(input_text, model_type), device)
 
 
-def trace_tokens(text: ReadText, device: str) -> TextTrace:
-    """Return what `trace_text` does, of a text that has been read."""
+def write_trace(
+    input_text: str,
+    output_dir: str | Path,
+    model_type: str | ModelSource = "gpt2",
+    device: str = "auto",
+) -> WrittenTrace:
+    """Trace a text and write its active neurons, as a vector and as a list of ids.
+
+    Raises `UserError` as `trace_text` does, and for a folder that cannot be written to, before the
+    model is loaded.
+    """
+    text = _read_text(input_text, model_type)
+    files = output_files(output_dir, "output_dir", text.source, TRACE_FILES)
+    trace = _trace_tokens(text, device)
+    return WrittenTrace(trace, files.write_trace(trace.active))
+
+
+def _trace_tokens(text: ReadText, device: str) -> TextTrace:
     model = load_model(text.source, pick_device(device))
     neurons, logits = after_last_token(model, text.token_ids)
     active, geometry = neurons.cpu().numpy(), text.geometry

@@ -7,7 +7,7 @@ mathematical framework for transformer circuits" (the layer norm's scale and the
 the two layers left out).
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -26,63 +26,6 @@ SOURCE_BLOCK = 1024
 def full_edge_count(geometry: Geometry) -> int:
     """Return the number of edges from every neuron to every neuron of the next layer."""
     return max(0, geometry.n_layer - 1) * geometry.d_mlp**2
-
-
-def full_edge_bytes(geometry: Geometry) -> int:
-    """Return the exact size in bytes of the full edge list."""
-    d_mlp, pairs = geometry.d_mlp, range(geometry.n_layer - 1)
-    digits = [_digits(layer * d_mlp, (layer + 1) * d_mlp) for layer in range(geometry.n_layer)]
-    return sum(d_mlp * (digits[layer] + digits[layer + 1]) + 2 * d_mlp**2 for layer in pairs)
-
-
-def _digits(start: int, stop: int) -> int:
-    """Return how many decimal digits the numbers from start to stop - 1 have in all."""
-    return sum(width * (last - first) for width, first, last in _width_runs(start, stop))
-
-
-def _width_runs(start: int, stop: int) -> Iterator[tuple[int, int, int]]:
-    """Yield (digits, first, last + 1) for each run of equally long numbers in [start, stop)."""
-    while start < stop:
-        width = len(str(start))
-        end = min(stop, 10**width)
-        yield width, start, end
-        start = end
-
-
-def full_edge_blocks(geometry: Geometry) -> Iterator[bytes]:
-    """Yield the full edge list in blocks, `source target` a line, by source, then target."""
-    d_mlp = geometry.d_mlp
-    for layer in range(geometry.n_layer - 1):
-        start = layer * d_mlp
-        for width, first, last in _width_runs(start, start + d_mlp):
-            yield from _source_blocks(width, first, last, start + d_mlp, start + 2 * d_mlp)
-
-
-def _source_blocks(width: int, first: int, last: int, start: int, stop: int) -> Iterator[bytes]:
-    """Yield the lines of the sources in [first, last), all of `width` digits, to [start, stop).
-
-    All sources' lines are the same but for the source's digits, and from one source to the next
-    few digits change: so the lines are laid out once and only the changed columns are written.
-    """
-    runs = list(_width_runs(start, stop))
-    buffer = np.empty(sum((width + w + 2) * (b - a) for w, a, b in runs), np.uint8)
-    tables, offset = [], 0
-    for target_width, a, b in runs:
-        line = width + target_width + 2
-        table = buffer[offset : offset + line * (b - a)].reshape(b - a, line)
-        text = "".join(f"{first} {target}\n" for target in range(a, b))
-        table[:] = np.frombuffer(text.encode(), np.uint8).reshape(table.shape)
-        tables.append(table)
-        offset += table.size
-    written = str(first)
-    for source in range(first, last):
-        digits = str(source)
-        for column in range(width):
-            if digits[column] != written[column]:
-                for table in tables:
-                    table[:, column] = ord(digits[column])
-        written = digits
-        yield buffer.tobytes()
 
 
 def strongest_edges(
@@ -140,17 +83,3 @@ def strongest_columns(weights: "torch.Tensor", top: int) -> "torch.Tensor":
     index = index.sort(dim=1).values
     by_size = size.gather(1, index).sort(dim=1, descending=True, stable=True).indices
     return index.gather(1, by_size)
-
-
-def edge_lines(
-    sources: NDArray[np.int64], targets: NDArray[np.int64], weights: NDArray[np.float32]
-) -> list[bytes]:
-    """Return the weighted edge list in blocks of lines, weights in their shortest exact form."""
-    blocks = []
-    for start in range(0, len(sources), 100_000):
-        part = slice(start, start + 100_000)
-        rows = zip(
-            sources[part].tolist(), targets[part].tolist(), weights[part].astype(str), strict=True
-        )
-        blocks.append("".join(f"{s} {t} {w}\n" for s, t, w in rows).encode())
-    return blocks

@@ -2,11 +2,11 @@
 
     bits = activity_entropy(counts, n_samples)
     candidates = EdgeCandidates(bits, geometry)
-    for block in read_edge_blocks(path, geometry):
+    for block in read_edge_blocks(path, geometry, notes.append):
         candidates.add(block)
     neurons = choose_neurons(bits, geometry, candidates.best(), max_nodes=200)
     among = EdgesAmong(neurons, bits, geometry, max_edges=400)
-    for block in read_edge_blocks(path, geometry):
+    for block in read_edge_blocks(path, geometry, notes.append):
         among.add(block)
     edges = among.table()
 

@@ -357,15 +357,15 @@ def verdict(layers: pd.DataFrame) -> str:
     names = dict(zip(best["layer"], best["predictor"], strict=True))
     parts = []
     if worse:
-        told = ", ".join(f"layer {layer} (best: {names[layer]})" for layer in worse)
+        named = ", ".join(f"layer {layer} (best: {names[layer]})" for layer in worse)
         parts.append(
-            f"The learned predictor does not beat the best baseline at {told}: either there is "
+            f"The learned predictor does not beat the best baseline at {named}: either there is "
             "nothing to learn beyond the last two tokens, or too few prompts to learn it from."
         )
     if unsure:
-        told = ", ".join(f"layer {layer}" for layer in unsure)
+        named = ", ".join(f"layer {layer}" for layer in unsure)
         parts.append(
-            f"It is better at {told}, but the 95 % interval of the difference contains 0: too few "
+            f"It is better at {named}, but the 95 % interval of the difference contains 0: too few "
             "held-out prompts to tell."
         )
     return " ".join(parts)

@@ -23,6 +23,7 @@ from gelu.errors import UserError
 from gelu.learning.folder import LearningInputs, WrittenStudy, read_inputs
 from gelu.learning.settings import ActivationSettings
 from gelu.model.config import read_geometry
+from gelu.model.of_folder import DATASET_FILES, PREDICTOR_FILES, model_at_hand
 from gelu.model.outputs import output_files
 from gelu.model.source import ModelSource, find_model
 from gelu.model.tokenizer import encode_text, load_tokenizer
@@ -120,7 +121,8 @@ def _write(files: Artifacts, run: ActivationRun) -> WrittenStudy:
     }
     paths.append(artifacts.write_document(files.path(artifacts.ACTIVATION_PREDICTION), summary))
     paths += _write_predictor(files, study.predictor)
-    return WrittenStudy(paths, list(_headline(study.layers, summary)), [*notes.skipped.values()])
+    lines = list(_headline(study.layers, summary))
+    return WrittenStudy(paths, lines, [*read.notes, *notes.skipped.values()])
 
 
 def _write_predictor(files: Artifacts, predictor: "Predictor") -> list[Path]:
@@ -253,7 +255,7 @@ def _prediction_lines(table: pd.DataFrame) -> Iterator[str]:
 
 def learn_and_predict(
     output_dir: str | Path,
-    model_type: str | ModelSource,
+    model_type: str | ModelSource | None,
     settings: ActivationSettings,
     dataset_dir: str | Path | None = None,
     predict: str | None = None,
@@ -261,12 +263,17 @@ def learn_and_predict(
 ) -> WrittenStudy:
     """Learn where there is a dataset, predict where there is a text, and write every file.
 
-    Without a dataset the predictor saved in `output_dir` predicts. Raises `UserError` for what
+    Without a dataset the predictor saved in `output_dir` predicts. model_type: None for the model
+    whose files are in the folder that is read. Raises `UserError` for what
     cannot be read, learned from or written to, before the work, and where neither is given.
     """
     if dataset_dir is None and predict is None:
         raise UserError("give `dataset_dir` to learn from, or `predict` with a text, or both")
-    source = find_model(model_type)
+    source = find_model(
+        model_at_hand(model_type, output_dir, "output_dir", PREDICTOR_FILES)
+        if dataset_dir is None
+        else model_at_hand(model_type, dataset_dir, "dataset_dir", DATASET_FILES)
+    )
     token_ids = None if predict is None else encode(source, predict)
     predicted = [] if token_ids is None else [artifacts.PREDICTED_NEURONS]
     if dataset_dir is None:

@@ -44,12 +44,12 @@ def sampled_bounds(logprobs: NDArray[np.float64]) -> SampledBounds:
 class Written:
     """A completion: all its tokens but the last, and what came after some of them.
 
-    tokens: prompt and completion; places: (m,), index of each context token; came: (m,).
+    tokens: prompt and completion; places: (m,), index of each context token; targets: (m,).
     """
 
     tokens: NDArray[np.int64]
     places: NDArray[np.int64]
-    came: NDArray[np.int64]
+    targets: NDArray[np.int64]
 
 
 def model_ranks(model: Decoder, sequences: Sequence[Written]) -> NDArray[np.int64]:
@@ -67,22 +67,22 @@ def model_ranks(model: Decoder, sequences: Sequence[Written]) -> NDArray[np.int6
 def _ranks_of_batch(model: Decoder, sequences: Sequence[Written]) -> list[NDArray[np.int64]]:
     longest = max(int(sequence.places.max()) + 1 for sequence in sequences)
     ids = np.zeros((len(sequences), longest), np.int64)
-    came = np.full((len(sequences), longest), -1, np.int64)
+    targets = np.full((len(sequences), longest), -1, np.int64)
     for row, sequence in enumerate(sequences):
         # What stands to the right of the last place is never looked at.
         read = sequence.tokens[:longest]
         ids[row, : len(read)] = read
-        came[row, sequence.places] = sequence.came
-    found = np.zeros_like(came)
+        targets[row, sequence.places] = sequence.targets
+    found = np.zeros_like(targets)
     cache = KeyValueCache(len(sequences), longest)
     device = model.device
     with torch.inference_mode():
         for place in range(longest):
             logits = model(torch.from_numpy(ids[:, place : place + 1]).to(device), cache)
-            rows = np.flatnonzero(came[:, place] >= 0)
+            rows = np.flatnonzero(targets[:, place] >= 0)
             if len(rows):
                 chosen = logits[torch.from_numpy(rows).to(device)]
-                target = torch.from_numpy(came[rows, place]).to(device)
+                target = torch.from_numpy(targets[rows, place]).to(device)
                 given = chosen.gather(1, target[:, None])
                 found[rows, place] = (chosen > given).sum(dim=1).cpu().numpy()
     return [found[row, sequence.places] for row, sequence in enumerate(sequences)]

@@ -30,7 +30,8 @@ class LearningInputs:
 
 @dataclass(frozen=True)
 class WrittenStudy:
-    """paths: of the files written; lines: what was found, as text; notes: what is not known."""
+    """paths: of the files written; lines: what was found, as text; notes: what is not known,
+    and which file was read instead of another."""
 
     paths: list[Path]
     lines: list[str]

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from torch import nn
 from torch.nn import functional
 
+from gelu.learning.early_stopping import Schedule, fit
 from gelu.learning.scores import BITS, logit
 from gelu.packed import PackedActivations
 from gelu.samples.token_history import NO_TOKEN
@@ -47,8 +48,7 @@ class Sizes:
 class Training:
     """How a network learns.
 
-    epochs: at most, more where these are fewer than least_steps batches; patience: epochs without a
-    gain before it stops, a quarter of all where that is more.
+    epochs: at most, more where these are fewer than least_steps batches; patience: see `Schedule`.
     """
 
     epochs: int
@@ -67,6 +67,16 @@ class Training:
     def n_batches(self, n_samples: int) -> int:
         """Return the batches of an epoch."""
         return -(-n_samples // self.batch_size)
+
+    def schedule(self, n_samples: int) -> Schedule:
+        """Return the schedule of a fit to so many samples."""
+        return Schedule(
+            self.n_epochs(n_samples),
+            self.n_batches(n_samples),
+            self.learning_rate,
+            self.weight_decay,
+            self.patience,
+        )
 
 
 @dataclass(frozen=True)
@@ -178,58 +188,26 @@ def train(
 ) -> list[float]:
     """Fit the network to the rows `learn`; return the mean log-loss on `validate` by epoch, bits.
 
-    Keeps the weights of the best epoch and stops after `patience` epochs without a better one
-    (AdamW, one cycle of the learning rate). `done` is called with numbers of samples, in all as
-    many as there are in all epochs: what an early stop leaves out is done in one go.
+    `done`, and which weights are kept: see `gelu.learning.early_stopping.fit`.
     """
     rng = np.random.default_rng(training.seed)
     torch.manual_seed(training.seed)
-    n_batches, n_epochs = training.n_batches(len(learn)), training.n_epochs(len(learn))
-    optimiser = torch.optim.AdamW(
-        network.parameters(),
-        training.learning_rate,
-        weight_decay=training.weight_decay,
-        fused=True,
+
+    def backward(rows: NDArray[np.int64]) -> None:
+        logits = network(*_tensors(network, _hide_some(inputs, rows, rng)))
+        target = torch.from_numpy(activations.rows(rows)).to(logits.device, torch.float32)
+        logits.backward(log_loss_gradient(logits.detach(), target))
+
+    course = fit(
+        network,
+        learn,
+        training.schedule(len(learn)),
+        rng,
+        backward,
+        lambda: mean_loss(network, inputs, activations, validate),
+        done,
     )
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimiser, training.learning_rate, total_steps=n_epochs * n_batches
-    )
-    losses: list[float] = []
-    # The base rates are where it starts, and what is left where there is nothing to learn.
-    best = _copy(network)
-    least = mean_loss(network, inputs, activations, validate)
-    for _ in range(n_epochs):
-        network.train()
-        for rows in np.array_split(rng.permutation(learn), n_batches):
-            _step(network, optimiser, _hide_some(inputs, rows, rng), activations.rows(rows))
-            schedule.step()
-            done(len(rows))
-        losses.append(mean_loss(network, inputs, activations, validate))
-        if losses[-1] < least:
-            best, least = _copy(network), losses[-1]
-        if len(losses) - 1 - int(np.argmin(losses)) >= max(training.patience, n_epochs // 4):
-            break
-    done((n_epochs - len(losses)) * len(learn))
-    network.load_state_dict(best)
-    network.eval()
-    return losses
-
-
-def _copy(network: ActivationNetwork) -> dict[str, torch.Tensor]:
-    return {name: value.clone() for name, value in network.state_dict().items()}
-
-
-def _step(
-    network: ActivationNetwork,
-    optimiser: torch.optim.Optimizer,
-    inputs: NetworkInputs,
-    active: NDArray[np.bool_],
-) -> None:
-    logits = network(*_tensors(network, inputs))
-    target = torch.from_numpy(active).to(logits.device, torch.float32)
-    optimiser.zero_grad()
-    logits.backward(log_loss_gradient(logits.detach(), target))
-    optimiser.step()
+    return list(course.by_epoch)
 
 
 def log_loss_gradient(logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:

@@ -21,6 +21,7 @@ from gelu.errors import UserError
 from gelu.learning.folder import LearningInputs, WrittenStudy, read_inputs
 from gelu.learning.settings import NextTokenSettings
 from gelu.model.config import read_geometry
+from gelu.model.of_folder import DATASET_FILES, model_at_hand
 from gelu.model.outputs import output_files
 from gelu.model.source import ModelSource
 from gelu.progress import bars
@@ -212,14 +213,16 @@ def write_next_token(run: NextTokenRun, output_dir: str | Path) -> WrittenStudy:
 def study_to_folder(
     dataset_dir: str | Path,
     output_dir: str | Path,
-    model_type: str | ModelSource,
+    model_type: str | ModelSource | None,
     settings: NextTokenSettings,
     device: str = "auto",
 ) -> WrittenStudy:
     """Study one dataset's folder and write every file: what the script does.
 
-    Raises `UserError` for what cannot be read, learned from or written to, before the work.
+    model_type: None for the model whose files are there. Raises `UserError` for what cannot be
+    read, learned from or written to, before the work.
     """
+    model_type = model_at_hand(model_type, dataset_dir, "dataset_dir", DATASET_FILES)
     inputs, drawn_with = _read_inputs(dataset_dir, model_type, settings)
     source, endings = inputs.read.source, artifacts.NEXT_TOKEN_FILES
     run_files = artifacts.run_files([Path(dataset_dir)], source.name)
@@ -250,7 +253,8 @@ def _write(files: Artifacts, run: NextTokenRun) -> WrittenStudy:
         "picture_sha256": artifacts.picture_hash(picture),
     }
     paths.append(artifacts.write_document(files.path(artifacts.NEXT_TOKEN), summary))
-    return WrittenStudy(paths, list(_headline(study, summary)), [*notes.skipped.values()])
+    lines = list(_headline(study, summary))
+    return WrittenStudy(paths, lines, [*read.notes, *notes.skipped.values()])
 
 
 def _headline(study: "NextTokenStudy", summary: Mapping[str, Any]) -> Iterator[str]:

@@ -37,6 +37,7 @@ from gelu.learning.components import (
     principal_components,
     project,
 )
+from gelu.learning.early_stopping import Schedule, fit
 from gelu.packed import PackedActivations
 
 BITS = 1 / np.log(2)
@@ -84,6 +85,19 @@ class Fitting:
         """Return the epochs for so many samples, at most; goes_on: from another readout."""
         epochs = max(self.epochs, -(-self.least_steps // self.n_batches(n_samples)))
         return -(-epochs // 2) if goes_on else epochs
+
+    def schedule(self, n_samples: int, full: bool, goes_on: bool) -> Schedule:
+        """Return the schedule of a fit to so many samples; full: with one matrix of weights."""
+        rate, decay = self.learning_rate, self.weight_decay
+        if full:
+            rate, decay = self.full_rate, self.full_decay
+        return Schedule(
+            self.n_epochs(n_samples, goes_on),
+            self.n_batches(n_samples),
+            rate / 8 if goes_on else rate,
+            decay,
+            self.patience,
+        )
 
 
 class Readout(nn.Module):
@@ -254,48 +268,32 @@ def fit_readout(
 
     classes: (n,), of each sample; prior: (C,), of each class; start: a linear readout to go on
     from, of as many matrices as this one will have, with half the epochs and an eighth of the
-    learning rate. AdamW with one cycle of the learning rate; stops after `patience` epochs without
-    a gain. `done` is called with numbers of samples, in all `fitting.n_epochs` times those to learn
-    from: what an early stop leaves out is done in one go.
+    learning rate. `done`, and which weights are kept: see `gelu.learning.early_stopping.fit`; the
+    readout starts at the unigram where there is no `start`.
     """
     torch.manual_seed(fitting.seed)
     rng = np.random.default_rng(fitting.seed)
     means, varies = _means(activations, learn)
     readout = Readout(means, torch.from_numpy(prior).float(), fitting, varies)
-    n_batches = fitting.n_batches(len(learn))
-    epochs = fitting.n_epochs(len(learn), start is not None)
-    rate, decay = fitting.learning_rate, fitting.weight_decay
-    if readout.full:
-        rate, decay = fitting.full_rate, fitting.full_decay
     if start is not None:
         readout.begin_with(start)
-        rate /= 8
-    optimiser = torch.optim.AdamW(readout.parameters(), rate, weight_decay=decay, fused=True)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, rate, total_steps=epochs * n_batches)
     truth = torch.from_numpy(classes)
-    # Where it starts, at the unigram or `start`, is what is left where there is nothing to learn.
-    best, best_epoch = _copy(readout), 0
-    best_loss = mean_loss(readout, activations, classes, validate)
-    for epoch in range(epochs):
-        readout.train()
-        for rows in np.array_split(rng.permutation(learn), n_batches):
-            active = torch.from_numpy(activations.rows(rows)).to(torch.float32)
-            loss = functional.cross_entropy(readout(active), truth[rows])
-            loss = loss + fitting.sparsity * readout.penalty()
-            optimiser.zero_grad()
-            loss.backward()
-            optimiser.step()
-            schedule.step()
-            done(len(rows))
-        validation_loss = mean_loss(readout, activations, classes, validate)
-        if validation_loss < best_loss:
-            best, best_loss, best_epoch = _copy(readout), validation_loss, epoch
-        if epoch - best_epoch >= max(fitting.patience, epochs // 4):
-            break
-    done((epochs - 1 - epoch) * len(learn))
-    readout.load_state_dict(best)
-    readout.eval()
-    return readout, best_loss
+
+    def backward(rows: NDArray[np.int64]) -> None:
+        active = torch.from_numpy(activations.rows(rows)).to(torch.float32)
+        loss = functional.cross_entropy(readout(active), truth[rows])
+        (loss + fitting.sparsity * readout.penalty()).backward()
+
+    course = fit(
+        readout,
+        learn,
+        fitting.schedule(len(learn), readout.full, start is not None),
+        rng,
+        backward,
+        lambda: mean_loss(readout, activations, classes, validate),
+        done,
+    )
+    return readout, course.least
 
 
 @dataclass(frozen=True)
@@ -334,12 +332,12 @@ def fit_to_few(
     chosen = choose_penalty(inputs, codes, prior, places[: len(learn)], places[len(learn) :])
     weights = fit_penalised(inputs, codes, prior, chosen.penalty, chosen.weights)
 
-    def readout(found: NDArray[np.float32]) -> Readout:
-        made = Readout(means, torch.from_numpy(prior).float(), fitting, varies)
-        made.set_components(directions, torch.from_numpy(found))
-        return made.eval()
+    def with_weights(found: NDArray[np.float32]) -> Readout:
+        readout = Readout(means, torch.from_numpy(prior).float(), fitting, varies)
+        readout.set_components(directions, torch.from_numpy(found))
+        return readout.eval()
 
-    return FitToFew(readout(chosen.weights), chosen.loss, readout(weights))
+    return FitToFew(with_weights(chosen.weights), chosen.loss, with_weights(weights))
 
 
 def penalised_cost(n_neurons: int, n_classes: int, n_samples: int, fitting: Fitting) -> float:
@@ -351,10 +349,6 @@ def penalised_cost(n_neurons: int, n_classes: int, n_samples: int, fitting: Fitt
     else:
         each = 2 * n_neurons * fitting.rank + 3 * fitting.rank * n_classes
     return penalised / (fitting.n_epochs(n_samples) * n_samples * each)
-
-
-def _copy(readout: Readout) -> dict[str, torch.Tensor]:
-    return {name: value.clone() for name, value in readout.state_dict().items()}
 
 
 def _means(

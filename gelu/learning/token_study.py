@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from gelu.artifacts.plain import plain, records
 from gelu.learning.ceiling import sampled_bounds
 from gelu.learning.direct_path import compare_weights, token_carriers
 from gelu.learning.readout import (
@@ -93,7 +94,7 @@ class _Task:
     """What every readout of a study is fitted and tested on."""
 
     activations: PackedActivations
-    came: NDArray[np.int64]
+    targets: NDArray[np.int64]
     classes: Classes
     codes: NDArray[np.int64]
     prior: NDArray[np.float64]
@@ -183,7 +184,7 @@ class _Task:
         held_out, n_neurons = self.parts.held_out, len(fit.neurons)
         scores = [
             self.classes.score(
-                fit.readout.log_probabilities(fit.activations, rows), self.came[rows]
+                fit.readout.log_probabilities(fit.activations, rows), self.targets[rows]
             )
             for rows in batches(held_out, max(len(self.classes), n_neurons))
         ]
@@ -239,9 +240,9 @@ def study_next_token(
     many tokens there are, those seen in any case; inside: None without the model.
     """
     parts = split_parts(groups, settings.held_out, settings.seed)
-    came = samples.table["output_id"].to_numpy(np.int64)
-    n_tokens = max(int(came.max()), int(history.max()), vocabulary - 1) + 1
-    before = Before.of(history, came)
+    targets = samples.table["output_id"].to_numpy(np.int64)
+    n_tokens = max(int(targets.max()), int(history.max()), vocabulary - 1) + 1
+    before = Before.of(history, targets)
     strengths = choose_token_strengths(before, parts.learn, parts.validate, n_tokens)
     counted = TokenModel.count(before, parts.training, n_tokens, strengths)
     rows = [
@@ -249,19 +250,28 @@ def study_next_token(
         for order, scores in counted.score(before, parts.held_out).items()
     ]
     learned = parts.learn
-    classes = Classes.choose(came[learned], groups[learned], counted.unigram, settings.max_classes)
+    classes = Classes.choose(
+        targets[learned], groups[learned], counted.unigram, settings.max_classes
+    )
     prior = classes.prior(counted.unigram)
     plan = reading_plan(samples.geometry)
     with bars("readouts", _most_steps(plan, settings, samples.geometry, learned), "sample") as done:
         task = _Task(
-            samples.activations, came, classes, classes.encode(came), prior, parts, groups, done
+            samples.activations,
+            targets,
+            classes,
+            classes.encode(targets),
+            prior,
+            parts,
+            groups,
+            done,
         )
         whole, more, chosen = _readouts(task, plan, settings, samples.geometry)
     rows += more
     ceiling = _ceiling(samples, parts, inside, rows, notes)
     every = np.arange(samples.geometry.n_neurons)
     carriers, direct = _carriers(
-        samples, whole, classes, came[learned], inside, every, settings, notes
+        samples, whole, classes, targets[learned], inside, every, settings, notes
     )
     scores = pd.DataFrame(rows)
     return NextTokenStudy(parts, scores, carriers, direct, chosen, strengths, len(classes), ceiling)
@@ -376,7 +386,7 @@ def _carriers(
     samples: Samples,
     whole: Readout,
     classes: Classes,
-    came: NDArray[np.int64],
+    targets: NDArray[np.int64],
     inside: Inside | None,
     neurons: NDArray[np.int64],
     settings: NextTokenSettings,
@@ -384,12 +394,12 @@ def _carriers(
 ) -> tuple[pd.DataFrame, pd.DataFrame | None]:
     """Return the table of neurons that carry a token, and the comparison with the direct path."""
     geometry = samples.geometry
-    counts = np.bincount(came, minlength=int(classes.ids.max(initial=0)) + 1)
+    counts = np.bincount(targets, minlength=int(classes.ids.max(initial=0)) + 1)
     columns = np.flatnonzero(counts[classes.ids] >= settings.min_token_count)
     ids, weights = classes.ids[columns], whole.weights()[:, columns]
     frequency = whole.means.numpy()
-    active = frequency * len(came)
-    usable = np.flatnonzero((active >= LEAST_ACTIVE) & (len(came) - active >= LEAST_ACTIVE))
+    active = frequency * len(targets)
+    usable = np.flatnonzero((active >= LEAST_ACTIVE) & (len(targets) - active >= LEAST_ACTIVE))
     if len(ids) < 2 or len(usable) == 0:
         notes.skipped["neurons that carry a token"] = (
             f"fewer than two tokens have {settings.min_token_count} training samples"
@@ -419,10 +429,9 @@ def summarise_next_token_study(
     study: NextTokenStudy, samples: Samples, settings: NextTokenSettings, notes: Notes
 ) -> dict[str, Any]:
     """Return the headline numbers as plain values."""
-    rows = study.scores.to_dict(orient="records")
-    told = {
-        row["predictor"]: {name: _plain(row[name]) for name in MEASURES}
-        for row in rows
+    scores = {
+        row["predictor"]: {name: plain(round(row[name], 6)) for name in MEASURES}
+        for row in study.scores.to_dict(orient="records")
         if row["neurons"] in ("none", ALL_LINEAR, "model")
     }
     best = {str(k): neurons.tolist() for k, neurons in study.chosen.items() if k <= SHOWN_K}
@@ -438,15 +447,10 @@ def summarise_next_token_study(
             "prompts_held_out": int(study.parts.held_out_groups.max()) + 1,
         },
         "smoothing": dict(zip(ORDERS[1:], study.strengths, strict=True)),
-        "scores": told,
+        "scores": scores,
         "best_neurons": best,
         "ceiling_from_logprobs": {name: round(x, 6) for name, x in study.ceiling.items()},
-        "direct_path": [] if study.direct is None else study.direct.to_dict(orient="records"),
+        "direct_path": [] if study.direct is None else records(study.direct),
         "intervals": coverage_note(int(study.parts.held_out_groups.max()) + 1),
         "skipped": dict(notes.skipped),
     }
-
-
-def _plain(value: float) -> float | None:
-    """Return a rounded number, None for NaN, which is no JSON."""
-    return None if np.isnan(value) else round(float(value), 6)

@@ -1,7 +1,7 @@
 """The next token from tokens: unigram, bigram and trigram, and how any distribution is scored.
 
     counted = TokenModel.count(before, rows, n_tokens, strengths)
-    scores = score_distributions(probabilities, came)    # surprise and rank of what came
+    scores = score_distributions(probabilities, targets)    # surprise and rank of what came
 
 A distribution over tokens is scored by the surprise at the token that came, in bits, and by that
 token's rank, 0 for the likeliest; of equally likely tokens the one with the lower id comes first.
@@ -48,29 +48,29 @@ class TokenScores:
         )
 
 
-def score_distributions(probabilities: NDArray[np.floating], came: Ints) -> TokenScores:
+def score_distributions(probabilities: NDArray[np.floating], targets: Ints) -> TokenScores:
     """Return the scores of distributions (m, n_tokens) for the tokens that came, (m,)."""
-    rows = np.arange(len(came))
-    given = probabilities[rows, came]
+    rows = np.arange(len(targets))
+    given = probabilities[rows, targets]
     higher = (probabilities > given[:, None]).sum(axis=1)
     equal = probabilities == given[:, None]
-    earlier = (equal & (np.arange(probabilities.shape[1]) < came[:, None])).sum(axis=1)
+    earlier = (equal & (np.arange(probabilities.shape[1]) < targets[:, None])).sum(axis=1)
     return TokenScores(-np.log(given.astype(np.float64)) * BITS, higher + earlier)
 
 
 @dataclass(frozen=True)
 class Before:
     """What comes before each sample's token: last, pair: (n,), numbers of the last token and of
-    the last two; came: (n,), the id of the token that came."""
+    the last two; targets: (n,), the id of the token that came."""
 
     last: Ints
     pair: Ints
-    came: Ints
+    targets: Ints
 
     @classmethod
-    def of(cls, history: Ints, came: Ints) -> "Before":
+    def of(cls, history: Ints, targets: Ints) -> "Before":
         """Number the contexts of a token history, two columns or more."""
-        return cls(*number_contexts(history), came)
+        return cls(*number_contexts(history), targets)
 
 
 @dataclass(frozen=True)
@@ -91,13 +91,13 @@ class TokenModel:
         cls, before: Before, rows: Ints, n_tokens: int, strengths: tuple[float, float]
     ) -> "TokenModel":
         """Count in these rows."""
-        counts = np.bincount(before.came[rows], minlength=n_tokens)
+        counts = np.bincount(before.targets[rows], minlength=n_tokens)
         # Half a count of every token, spread out, keeps those that were never seen possible.
         unigram = counts + 0.5 * len(rows) / (len(rows) + n_tokens)
         return cls(
             unigram / unigram.sum(),
-            _counts(before.last, before.came, rows, n_tokens),
-            _counts(before.pair, before.came, rows, n_tokens),
+            _counts(before.last, before.targets, rows, n_tokens),
+            _counts(before.pair, before.targets, rows, n_tokens),
             strengths,
         )
 
@@ -106,14 +106,14 @@ class TokenModel:
 
         Like `score`, but without the distributions over all other tokens.
         """
-        came = before.came[rows]
-        given = {"unigram": self.unigram[came]}
+        targets = before.targets[rows]
+        given = {"unigram": self.unigram[targets]}
         for order, below, counts, codes, strength in (
             ("bigram", "unigram", self.bigram, before.last[rows], self.strengths[0]),
             ("trigram", "bigram", self.trigram, before.pair[rows], self.strengths[1]),
         ):
             seen = np.asarray(counts.sum(axis=1)).reshape(-1)[codes]
-            found = np.asarray(counts[codes, came]).reshape(-1)
+            found = np.asarray(counts[codes, targets]).reshape(-1)
             given[order] = (found + strength * given[below]) / (seen + strength)
         return {order: -np.log(p) * BITS for order, p in given.items()}
 
@@ -129,7 +129,7 @@ class TokenModel:
         parts: dict[str, list[TokenScores]] = {order: [] for order in ORDERS}
         for batch in batches(rows, len(self.unigram)):
             for order, distribution in self.distributions(before, batch).items():
-                parts[order].append(score_distributions(distribution, before.came[batch]))
+                parts[order].append(score_distributions(distribution, before.targets[batch]))
         return {order: TokenScores.joined(part) for order, part in parts.items()}
 
 
@@ -140,11 +140,11 @@ def batches(rows: Ints, width: int) -> Iterator[Ints]:
         yield rows[start : start + step]
 
 
-def _counts(codes: Ints, came: Ints, rows: Ints, n_tokens: int) -> scipy.sparse.csr_array:
+def _counts(codes: Ints, targets: Ints, rows: Ints, n_tokens: int) -> scipy.sparse.csr_array:
     shape = (int(codes.max()) + 1, n_tokens)
     ones = np.ones(len(rows))
     # The sum over equal places is what csr makes of coordinates.
-    return scipy.sparse.csr_array((ones, (codes[rows], came[rows])), shape=shape)
+    return scipy.sparse.csr_array((ones, (codes[rows], targets[rows])), shape=shape)
 
 
 def _backed_off(
@@ -186,16 +186,19 @@ class Classes:
     others: NDArray[np.float64]
 
     @classmethod
-    def choose(cls, came: Ints, groups: Ints, unigram: NDArray[np.float64], most: int) -> "Classes":
+    def choose(
+        cls, targets: Ints, groups: Ints, unigram: NDArray[np.float64], most: int
+    ) -> "Classes":
         """Choose the tokens that came in two prompts or more, the `most` most frequent ones.
 
-        came, groups: (m,), token and prompt of each training sample. What came in one prompt alone
-        stands for what has never been seen, so that the last class has something to learn from.
+        targets, groups: (m,), token and prompt of each training sample. What came in one prompt
+        alone stands for what has never been seen, so that the last class has something to learn
+        from.
         """
-        pairs = np.unique(np.stack([came, groups]), axis=1)[0]
+        pairs = np.unique(np.stack([targets, groups]), axis=1)[0]
         tokens, n_prompts = np.unique(pairs, return_counts=True)
         common = tokens[n_prompts >= 2]
-        frequency = np.bincount(came, minlength=len(unigram))[common]
+        frequency = np.bincount(targets, minlength=len(unigram))[common]
         ids = np.sort(common[np.argsort(-frequency, kind="stable")][:most])
         others = unigram.copy()
         others[ids] = 0
@@ -205,26 +208,26 @@ class Classes:
     def __len__(self) -> int:
         return len(self.ids) + 1
 
-    def encode(self, came: Ints) -> Ints:
+    def encode(self, targets: Ints) -> Ints:
         """Return the class of each token, `len(ids)` for the others."""
         if len(self.ids) == 0:
-            return np.zeros(len(came), np.int64)
-        place = np.minimum(np.searchsorted(self.ids, came), len(self.ids) - 1)
-        return np.where(self.ids[place] == came, place, len(self.ids))
+            return np.zeros(len(targets), np.int64)
+        place = np.minimum(np.searchsorted(self.ids, targets), len(self.ids) - 1)
+        return np.where(self.ids[place] == targets, place, len(self.ids))
 
     def prior(self, unigram: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the probability of each class by the unigram, (C + 1,)."""
         own = unigram[self.ids]
         return np.append(own, max(1 - own.sum(), 1e-6))
 
-    def score(self, logprobs: NDArray[np.floating], came: Ints) -> TokenScores:
+    def score(self, logprobs: NDArray[np.floating], targets: Ints) -> TokenScores:
         """Return the scores of distributions over the classes for the tokens that came.
 
         logprobs: (m, C + 1), natural log. A token of the last class has its share of it.
         """
-        codes, rows = self.encode(came), np.arange(len(came))
+        codes, rows = self.encode(targets), np.arange(len(targets))
         is_other = codes == len(self.ids)
-        share = np.where(is_other, np.maximum(self.others[came], 1e-300), 1.0)
+        share = np.where(is_other, np.maximum(self.others[targets], 1e-300), 1.0)
         given = logprobs[rows, codes].astype(np.float64) + np.log(share)
         own, other = logprobs[:, :-1], logprobs[:, -1].astype(np.float64)
         higher = (own > given[:, None]).sum(axis=1)

@@ -81,11 +81,11 @@ def at_least_rate(blocks: Iterator[bytes], caller: Caller, window: float) -> Ite
     `TooSlowError` otherwise, and where a block takes longer than that: between two of them there
     may be bytes that are none of the file's.
     """
-    began, came = caller.waited, 0
+    began, received = caller.waited, 0
     while (block := caller.call(lambda: next(blocks, None), window)) is not None:
         yield block
-        came += len(block)
+        received += len(block)
         if caller.waited - began >= window:
-            if came < LEAST_RATE * window:
-                raise TooSlowError(f"{came:,} bytes in {window:.0f} s")
-            began, came = caller.waited, 0
+            if received < LEAST_RATE * window:
+                raise TooSlowError(f"{received:,} bytes in {window:.0f} s")
+            began, received = caller.waited, 0

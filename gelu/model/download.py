@@ -88,12 +88,12 @@ def look_up(hub_id: str, name: str, revision: str) -> Remote:
 
     def ask() -> Any:
         session()  # which says what is wrong with the user's settings
-        made = headers()
+        request_headers = headers()
         with Caller() as caller:
             return _answer(
                 caller,
                 seconds,
-                lambda: library.get_hf_file_metadata(url, headers=made, timeout=seconds),
+                lambda: library.get_hf_file_metadata(url, headers=request_headers, timeout=seconds),
             )
 
     try:

@@ -27,7 +27,7 @@ def told_in_one_line(hub_id: str, advice: str) -> Iterator[None]:
     import httpx2
 
     # The hub client's errors are OSErrors as well, but those of the disk are none of its own.
-    told = (
+    failures = (
         httpx2.HTTPError,
         httpx2.InvalidURL,
         httpx2.StreamError,
@@ -43,7 +43,7 @@ def told_in_one_line(hub_id: str, advice: str) -> Iterator[None]:
         raise UserError(f"`model_type` {hub_id}: no such folder, and not a hub id") from None
     except SettingError as error:
         raise HubError(str(error)) from None
-    except told as error:
+    except failures as error:
         reason = _reason(error, hub_id, advice)
         raise HubError(f"`model_type` {hub_id}: {reason}") from None
 

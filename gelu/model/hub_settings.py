@@ -122,13 +122,15 @@ def headers() -> dict[str, str]:
     """Return the headers of a request, with the user's token where there is one."""
     library = client()
     try:
-        made: dict[str, str] = library.utils.build_hf_headers(library_name="gelu-activations")
+        request_headers: dict[str, str] = library.utils.build_hf_headers(
+            library_name="gelu-activations"
+        )
     except UnicodeDecodeError:
         raise UserError(
             f"{library.constants.HF_TOKEN_PATH}: not a text file, a token is; `hf auth login` "
             "writes it anew, or mend HF_TOKEN_PATH"
         ) from None
     # Said here: the HTTP library's own complaint would repeat the token.
-    if re.fullmatch(r"[\x20-\x7e]*", made.get("authorization", "")) is None:
+    if re.fullmatch(r"[\x20-\x7e]*", request_headers.get("authorization", "")) is None:
         raise UserError("HF_TOKEN: holds characters that no token has; copy it anew")
-    return made
+    return request_headers

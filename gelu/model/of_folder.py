@@ -39,14 +39,20 @@ SHOWN = 10
 
 
 def model_of_folder(
-    model_type: str | None, folder: str | Path, argument: str, endings: Sequence[str]
+    model_type: str | ModelSource | None,
+    folder: str | Path,
+    argument: str,
+    endings: Sequence[str],
 ) -> ModelSource:
     """Return the model as `model_of_folders` does, of one folder."""
     return model_of_folders(model_type, [folder], argument, endings)
 
 
 def model_of_folders(
-    model_type: str | None, folders: Sequence[str | Path], argument: str, endings: Sequence[str]
+    model_type: str | ModelSource | None,
+    folders: Sequence[str | Path],
+    argument: str,
+    endings: Sequence[str],
 ) -> ModelSource:
     """Return what `model_type` names, or where it is None the model whose files are in the folders.
 
@@ -66,7 +72,9 @@ def model_of_folders(
     return _called(names[0] if names else DEFAULT_MODEL)
 
 
-def model_of_file(model_type: str | None, path: str | Path, ending: str) -> ModelSource:
+def model_of_file(
+    model_type: str | ModelSource | None, path: str | Path, ending: str
+) -> ModelSource:
     """Return what `model_type` names, or where it is None the model that the file is called by.
 
     A file that is not called `{m}_ending` is taken for the `DEFAULT_MODEL`'s.
@@ -79,8 +87,11 @@ def model_of_file(model_type: str | None, path: str | Path, ending: str) -> Mode
 
 
 def model_at_hand(
-    model_type: str | None, folder: str | Path, argument: str, endings: Sequence[str]
-) -> str:
+    model_type: str | ModelSource | None,
+    folder: str | Path,
+    argument: str,
+    endings: Sequence[str],
+) -> str | ModelSource:
     """Return what `model_of_folder` finds as a `model_type`, for who needs the model itself.
 
     Raises `UserError` for a model that is not known by its name, which says how to name it.

@@ -10,6 +10,7 @@ from typing import Any
 
 from gelu import artifacts
 from gelu.artifacts import Artifacts, run_files
+from gelu.model.of_folder import DATASET_FILES, model_of_folder
 from gelu.model.outputs import output_files
 from gelu.model.source import ModelSource
 from gelu.page import NotDrawn, Picture
@@ -23,23 +24,28 @@ PACKAGES = ("matplotlib", "numpy", "pandas", "scipy")
 
 @dataclass(frozen=True)
 class WrittenPatterns:
-    """paths: of the files written; document: that of `{m}_patterns.json`."""
+    """paths: of the files written; document: that of `{m}_patterns.json`; lines: what it says
+    first, as text; notes: which file was read instead of another."""
 
     paths: list[Path]
     document: dict[str, Any]
+    lines: list[str]
+    notes: list[str]
 
 
 def extract_patterns(
     dataset_dir: str | Path,
     output_dir: str | Path,
-    model_type: str | ModelSource,
+    model_type: str | ModelSource | None,
     settings: PatternSettings,
 ) -> WrittenPatterns:
     """Find the patterns of one dataset folder and write tables, document, picture and page.
 
-    Raises `UserError` for a folder that cannot be searched or written to, before the work.
+    model_type: None for the model whose files are there. Raises `UserError` for a folder that
+    cannot be searched or written to, before the work.
     """
-    read = read_folder(dataset_dir, model_type)
+    source = model_of_folder(model_type, dataset_dir, "dataset_dir", DATASET_FILES)
+    read = read_folder(dataset_dir, source)
     require_prompts(read.groups)
     inputs, endings = run_files([Path(dataset_dir)], read.source.name), artifacts.PATTERNS_FILES
     files = output_files(output_dir, "output_dir", read.source, endings, inputs)
@@ -70,7 +76,7 @@ def _describe(run: PatternsRun) -> dict[str, Any]:
 
 
 def _write(files: Artifacts, run: PatternsRun) -> WrittenPatterns:
-    from gelu.patterns.page import patterns_page
+    from gelu.patterns.page import headline, patterns_page
 
     document = {"inputs": _describe(run), **run.analysis.document}
     paths, picture = _write_picture(files, document)
@@ -82,7 +88,7 @@ def _write(files: Artifacts, run: PatternsRun) -> WrittenPatterns:
         *paths,
         files.write_report(page, artifacts.PATTERNS_REPORT),
     ]
-    return WrittenPatterns(paths, document)
+    return WrittenPatterns(paths, document, [*headline(document)], [*run.read.notes])
 
 
 def _write_picture(

@@ -138,8 +138,8 @@ def _goes_with(pattern: Mapping[str, Any]) -> list[Html]:
 def _tokens(rows: Sequence[Mapping[str, Any]]) -> list[str | Html]:
     parts: list[str | Html] = []
     for row in rows[:MOST_TOKENS]:
-        told = f" (lift {row['lift']:.1f}, q = {row['q_value']:.1g})"
-        parts += [", ", code(row["token"]), told] if parts else [code(row["token"]), told]
+        evidence = f" (lift {row['lift']:.1f}, q = {row['q_value']:.1g})"
+        parts += [", ", code(row["token"]), evidence] if parts else [code(row["token"]), evidence]
     return parts
 
 

@@ -1,6 +1,6 @@
 """The patterns of a dataset: found, tested, described. Samples in, tables and plain values out."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from gelu.artifacts.plain import records
 from gelu.errors import UserError
 from gelu.model.source import ModelSource
 from gelu.neurons import dimension_of, layer_of
@@ -129,9 +130,7 @@ def extract(
         "summary": _summary(samples, groups, settings, study, found, notes),
         "patterns": [
             _described(samples, row, neurons, found, counts[number], one.pattern.threshold)
-            for number, (one, row) in enumerate(
-                zip(study.kept, patterns.to_dict(orient="records"), strict=True)
-            )
+            for number, (one, row) in enumerate(zip(study.kept, records(patterns), strict=True))
         ],
     }
     return PatternAnalysis(patterns, neurons, document)
@@ -273,7 +272,7 @@ def _neuron_table(samples: Samples, study: PatternStudy, on: NDArray[np.bool_]) 
 
 def _described(
     samples: Samples,
-    row: dict[Any, Any],
+    row: dict[str, Any],
     neurons: pd.DataFrame,
     found: Meaning,
     counts: NDArray[np.int64],
@@ -284,7 +283,7 @@ def _described(
     own = neurons[neurons["pattern"] == number].drop(columns="pattern")
     own_tokens = found.tokens[found.tokens["pattern"] == number].drop(columns="pattern")
     return {
-        **_plain(row),
+        **row,
         "neurons": _records(own),
         "tokens": {
             role: _records(own_tokens[own_tokens["role"] == role].head(MOST_LISTED), ["role"])
@@ -299,26 +298,8 @@ def _described(
     }
 
 
-def _records(table: pd.DataFrame, without: list[str] | None = None) -> list[dict[str, Any]]:
-    drop = [name for name in ["pattern", *(without or [])] if name in table.columns]
-    return [_plain(row) for row in table.drop(columns=drop).to_dict(orient="records")]
-
-
-def _plain(row: dict[Any, Any]) -> dict[str, Any]:
-    """Return a row's values as JSON has them, None for a missing one."""
-    return {str(name): _plain_value(value) for name, value in row.items()}
-
-
-def _plain_value(value: Any) -> Any:
-    if value is None or value is pd.NA:
-        return None
-    if isinstance(value, (bool, np.bool_)):
-        return bool(value)
-    if isinstance(value, (int, np.integer)):
-        return int(value)
-    if isinstance(value, (float, np.floating)):
-        return float(value) if np.isfinite(value) else None
-    return str(value)
+def _records(table: pd.DataFrame, without: Sequence[str] = ()) -> list[dict[str, Any]]:
+    return records(table.drop(columns=["pattern", *without], errors="ignore"))
 
 
 def _intervals(study: PatternStudy) -> str:

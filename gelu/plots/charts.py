@@ -65,6 +65,20 @@ def name_axes(axes: Axes, x: str = "", y: str = "") -> None:
     axes.set_ylabel(y, fontsize=points(TEXT), color=FAINT_INK)
 
 
+def legend_below(
+    axes: Axes, columns: int, drop: float = 0.16, size: float = TEXT, **spacing: float
+) -> None:
+    """Put the legend below the axes' name; drop: from the axes, as a share of their height."""
+    axes.legend(
+        loc="upper center",
+        bbox_to_anchor=(0.5, -drop),
+        ncols=columns,
+        frameon=False,
+        fontsize=points(size),
+        **spacing,
+    )
+
+
 def label_rows(axes: Axes, places: Sequence[float], labels: Sequence[str], room: float) -> None:
     """Name the rows of axes; labels are data and cut to `room` pixels."""
     axes.set_yticks(list(places))

@@ -19,6 +19,7 @@ from gelu.plots.charts import (
     add_axes,
     chart,
     label_rows,
+    legend_below,
     name_axes,
     write,
 )
@@ -166,10 +167,4 @@ def _draw_kinds(axes: Axes, layers: pd.DataFrame) -> None:
                     )
         below += layers[column].to_numpy()
     axes.set_ylim(0, 1.05 * total)
-    axes.legend(
-        loc="upper center",
-        bbox_to_anchor=(0.5, -0.12),
-        ncols=3,
-        frameon=False,
-        fontsize=points(TEXT),
-    )
+    legend_below(axes, 3, 0.12)

@@ -13,12 +13,12 @@ from gelu.plots.charts import (
     COLOURS,
     GRID,
     MARGIN,
-    TEXT,
     TOP,
     add_axes,
     bars_note,
     chart,
     label_rows,
+    legend_below,
     name_axes,
     write,
 )
@@ -184,13 +184,7 @@ def _finish(axes: Axes, marks: dict[str, float]) -> None:
         write(axes, right, value, name, (-4, 9), 14, ha="right", color=FAINT_INK)
     axes.set_xlim(left, right)
     axes.grid(axis="y", color=GRID)
-    axes.legend(
-        loc="upper center",
-        bbox_to_anchor=(0.5, -0.16),
-        ncols=2,
-        frameon=False,
-        fontsize=points(TEXT),
-    )
+    legend_below(axes, 2)
 
 
 def _direct(axes: Axes, direct: pd.DataFrame) -> None:
@@ -215,10 +209,4 @@ def _direct(axes: Axes, direct: pd.DataFrame) -> None:
     axes.set_xticks(x[:: -(-len(x) // 12)])
     axes.grid(axis="y", color=GRID)
     name_axes(axes, "layer", "correlation (mean over neurons)")
-    axes.legend(
-        loc="upper center",
-        bbox_to_anchor=(0.5, -0.16),
-        ncols=2,
-        frameon=False,
-        fontsize=points(14),
-    )
+    legend_below(axes, 2, size=14)

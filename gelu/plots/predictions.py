@@ -12,11 +12,11 @@ from gelu.plots.charts import (
     GRID,
     MARGIN,
     MARKERS,
-    TEXT,
     TOP,
     add_axes,
     bars_note,
     chart,
+    legend_below,
     name_axes,
     write,
 )
@@ -109,20 +109,11 @@ def _finish(axes: Axes, layers: pd.DataFrame, name: str) -> None:
     ticks = sorted(set(layers["layer"].astype(int)))
     axes.set_xticks(ticks[:: -(-len(ticks) // 12)])
     name_axes(axes, "layer", name)
-    _legend(axes, 0)
+    _legend(axes, 4)
 
 
 def _legend(axes: Axes, columns: int) -> None:
-    """Put the legend below the axes' name."""
-    axes.legend(
-        loc="upper center",
-        bbox_to_anchor=(0.5, -0.16),
-        ncols=columns or 4,
-        frameon=False,
-        fontsize=points(TEXT),
-        handlelength=1.4,
-        columnspacing=1.2,
-    )
+    legend_below(axes, columns, handlelength=1.4, columnspacing=1.2)
 
 
 def _kinds(axes: Axes, neurons: pd.DataFrame) -> None:

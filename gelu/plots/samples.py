@@ -22,10 +22,8 @@ from gelu.plots.cells import (
     draw_titles,
 )
 from gelu.plots.figures import FAINT_INK, INK, TRANSPARENT, draw_line, new_figure
+from gelu.plots.modes import CINEMATIC, CINEMATIC_NO_TEXT, DEFAULT
 from gelu.plots.text import LINE_HEIGHT, drawable, fit_lines, text_width
-
-DEFAULT, CINEMATIC, CINEMATIC_NO_TEXT = "default", "cinematic", "cinematic_no_text"
-MODES = (DEFAULT, CINEMATIC, CINEMATIC_NO_TEXT)
 
 # (not active, active).
 CELL_COLOURS: dict[str, tuple[RGBA, RGBA]] = {

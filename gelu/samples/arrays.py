@@ -18,7 +18,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from gelu.errors import UserError
 from gelu.neurons import Geometry
 from gelu.packed import PackedActivations
 from gelu.samples.completions import Completions
@@ -32,15 +31,6 @@ COLUMNS: Mapping[Role, tuple[str, str]] = {
 }
 # How many tokens before the one written the token stands that is just before that of a role.
 BEFORE: Mapping[str, int] = {"output": 1, "context": 2, "previous": 3}
-WHOLE_NUMBERS = (
-    "sample_id",
-    "prompt_sample_idx",
-    "token_position",
-    "prompt_idx",
-    "output_id",
-    "context_token_id",
-    "absolute_position",
-)
 
 
 @dataclass(frozen=True)
@@ -168,11 +158,10 @@ def arrange(
 ) -> Samples:
     """Return the samples in the order of their completions.
 
-    table: a dataset's table, at least one row; activations: a row for each of its rows; left_out:
-    what is not there of the files they are from -> why. Raises `UserError` where a column of
-    numbers holds something else.
+    table: a dataset's table as `gelu.artifacts.read_dataset` returns it, at least one row;
+    activations: a row for each of its rows; left_out: what is not there of the files they are from
+    -> why.
     """
-    _require_whole_numbers(table)
     skipped: dict[str, str] = {}
     prompts, prompt_ids = _number_prompts(table, skipped)
     groups = completion_groups(table)
@@ -195,12 +184,6 @@ def arrange(
         prompt_ids,
         MappingProxyType(skipped | dict(left_out or {})),
     )
-
-
-def _require_whole_numbers(table: pd.DataFrame) -> None:
-    for column in WHOLE_NUMBERS:
-        if column in table.columns and table[column].dtype.kind not in "iu":
-            raise UserError(f"dataset CSV: the column {column} holds more than whole numbers")
 
 
 def _number_prompts(

@@ -68,7 +68,7 @@ class Completions:
     def some(self, chosen: NDArray[np.int64]) -> "Completions":
         """Return some of the completions, their prompts kept; chosen: (c,), ascending."""
         texts = None if self.texts is None else self.texts[chosen]
-        return Completions(self.lengths[chosen], self.prompts[chosen], texts)
+        return Completions(self.lengths[chosen], self.prompts[chosen], texts=texts)
 
     def one_of_each_text(self, most: int) -> list[NDArray[np.int64]]:
         """Return sets of completions, one of each text, ascending; `most` sets at the most.

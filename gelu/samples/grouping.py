@@ -4,8 +4,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from gelu.errors import UserError
-
 GAP = "[…]"  # in a text, tokens whose rows the table lacks
 
 
@@ -31,13 +29,9 @@ def completion_groups(table: pd.DataFrame) -> NDArray[np.int64]:
 def completions_so_far(table: pd.DataFrame, sample_ids: list[int]) -> list[str]:
     """Return, for each sample, the tokens of its completion before it, in order, joined.
 
-    table: a dataset's table with unique sample_id. Where tokens are unknown, because the table
-    lacks rows, `GAP` stands. Raises `UserError` where token_position or prompt_sample_idx are no
-    whole numbers, `KeyError` for an unknown sample.
+    table: a dataset's table as `gelu.artifacts.read_dataset` returns it. Where tokens are unknown,
+    because the table lacks rows, `GAP` stands. Raises `KeyError` for an unknown sample.
     """
-    for column in ("token_position", "prompt_sample_idx"):
-        if table[column].dtype.kind not in "iu":
-            raise UserError(f"dataset CSV: the column {column} holds more than whole numbers")
     row_of = pd.Series(np.arange(len(table)), index=table["sample_id"])
     groups, positions = completion_groups(table), table["token_position"].to_numpy()
     texts = []

@@ -45,16 +45,13 @@ def match_samples(
     activations: PackedActivations,
     path: Path,
 ) -> Matched:
-    """Return the samples that table and activations share.
+    """Return the samples that table and activations share; neither has a sample twice.
 
-    Raises `UserError` where they share none, or a sample stands twice in the file `path`.
+    Raises `UserError` where they share none.
     """
     ids = np.asarray(sample_ids, np.int64)
     order = np.argsort(ids, kind="stable")
     ordered = ids[order]
-    twice = ordered[1:][ordered[1:] == ordered[:-1]]
-    if len(twice):
-        raise UserError(f"{path}: sample {twice[0]} stands there more than once")
     wanted = table["sample_id"].to_numpy()
     place = np.minimum(np.searchsorted(ordered, wanted), max(0, len(ordered) - 1))
     found = ordered[place] == wanted if len(ordered) else np.zeros(len(wanted), bool)

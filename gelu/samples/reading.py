@@ -4,8 +4,8 @@ read = read_folder("dataset", "gpt2-demo", ("output_id", "context_token_id"))
 read.samples, read.groups           # arranged by completion; prompts that may not be separated
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from gelu.artifacts import (
     read_stated,
     require_model_file,
 )
-from gelu.errors import UserError
+from gelu.errors import UserError, noted
 from gelu.model.config import known_geometry, read_geometry
 from gelu.model.loading import model_weight_files
 from gelu.model.source import ModelSource, find_model
@@ -44,13 +44,15 @@ from gelu.samples.splits import prompt_groups
 class FolderSamples:
     """source: the model that they are of; samples: in the order of their completions; groups:
     (n,), their prompts as in `gelu.samples.splits.prompt_groups`; stated: by the folder's other
-    files; inputs: names and hashes of the files read, for a summary."""
+    files; inputs: names and hashes of the files read, for a summary; notes: which file was read
+    instead of another."""
 
     source: ModelSource
     samples: Samples
     groups: NDArray[np.int64]
     stated: Stated
     inputs: dict[str, Any]
+    notes: tuple[str, ...] = ()
 
 
 def read_folder(
@@ -62,8 +64,11 @@ def read_folder(
     a table without one of `needed_columns`.
     """
     folder, source = existing_directory(dataset_dir, "dataset_dir"), find_model(model_type)
-    table_path, activation_path = dataset_files(folder, source.name)
-    return read_samples(table_path, activation_path, source, needed_columns)
+    notes: list[str] = []
+    with noted(notes):
+        table_path, activation_path = dataset_files(folder, source.name, notes.append)
+        read = read_samples(table_path, activation_path, source, needed_columns)
+    return replace(read, notes=tuple(notes))
 
 
 def read_samples(
@@ -91,18 +96,26 @@ def read_samples(
 
 
 def dataset_files(
-    folder: str | Path, model: str, table: str | None = None, activations: str | None = None
+    folder: str | Path | None,
+    model: str,
+    note: Callable[[str], object],
+    table: str | Path | None = None,
+    activations: str | Path | None = None,
 ) -> tuple[Path, Path]:
     """Return the dataset CSV and the activations file of a model in the folder `dataset_dir`.
 
-    table, activations: these files instead, wherever they are. Raises `UserError` where one that is
-    looked for in the folder is not there.
+    note: told which file is used instead of another. table, activations: these files instead,
+    wherever they are; with both, no folder is needed. Raises `UserError` where one that is looked
+    for in the folder is not there.
     """
-    if table is None or activations is None:
-        folder = existing_directory(folder, "dataset_dir")
+    if table is not None and activations is not None:
+        return Path(table), Path(activations)
+    if folder is None:
+        raise UserError("give `dataset_dir`, or both of the files that it stands for")
+    home = existing_directory(folder, "dataset_dir")
     return (
-        require_model_file(Path(folder), model, DATASET) if table is None else Path(table),
-        dataset_activation_file(Path(folder), model) if activations is None else Path(activations),
+        require_model_file(home, model, DATASET) if table is None else Path(table),
+        dataset_activation_file(home, model, note) if activations is None else Path(activations),
     )
 
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from gelu.packed import PackedActivations
 from gelu.samples.arrays import Samples
 from gelu.samples.notes import Notes
-from gelu.threads import one_thread
+from gelu.statistics.threads import one_thread
 
 COMPONENTS = 50
 OVERSAMPLING = 10

@@ -143,8 +143,8 @@ def _comparisons(samples: Samples, units: NDArray[np.int64]) -> list[_Comparison
             others = np.sort(lengths[~own])
             limit = min(lengths[own].min(), others[(len(others) - 1) // 2])
             chosen.setdefault(int(cuts[cuts <= limit][-1]), []).append(unit)
-    made = (_comparison(samples, units, length, chosen[length]) for length in sorted(chosen))
-    return [comparison for comparison in made if len(comparison.tested)]
+    comparisons = (_comparison(samples, units, length, chosen[length]) for length in sorted(chosen))
+    return [comparison for comparison in comparisons if len(comparison.tested)]
 
 
 def _cuts(lengths: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -20,7 +20,7 @@ def write(path: Path, text: str) -> Path:
 def read(path: Path) -> list[list[float]]:
     """Return the whole list, a row an edge."""
     rows: list[list[float]] = []
-    for block in read_edge_blocks(path, GEOMETRY):
+    for block in read_edge_blocks(path, GEOMETRY, list[str]().append):
         columns = [block.sources, block.targets]
         columns += [] if block.weights is None else [block.weights]  # type: ignore[list-item]
         assert block.sources.dtype == block.targets.dtype == np.int64
@@ -53,7 +53,7 @@ def test_blocks_join_to_the_whole_list(tmp_path: Path, monkeypatch: pytest.Monke
     path = write(tmp_path / "a.el", "".join(f"{s} {t}\n" for s, t in edges))
     monkeypatch.setattr("gelu.artifacts.edge_lists.EDGE_CHUNK_BYTES", 7)
     told: list[int] = []
-    blocks = list(read_edge_blocks(path, GEOMETRY, told.append))
+    blocks = list(read_edge_blocks(path, GEOMETRY, list[str]().append, told.append))
     assert len(blocks) > 10 and sum(told) == path.stat().st_size
     assert read(path) == [list(edge) for edge in edges]
 

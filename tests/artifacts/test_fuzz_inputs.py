@@ -195,7 +195,9 @@ def test_archives(valid: Path, change: Change) -> None:
 @pytest.mark.parametrize("name", ["full.el", "weighted.el"])
 def test_edge_lists(valid: Path, name: str, change: Change) -> None:
     path, content = damaged(valid, name, change)
-    blocks = attempt(path, content, lambda path: list(read_edge_blocks(path, GEOMETRY)))
+    blocks = attempt(
+        path, content, lambda path: list(read_edge_blocks(path, GEOMETRY, list[str]().append))
+    )
     if blocks is None:
         return
     lines = [line.split() for line in content.decode().split("\n") if line.strip()]
@@ -246,6 +248,9 @@ def refused(path: Path, read: Callable[[Path], Any]) -> str:
         ("sample_id", 2, "", "row 3 .*sample_id is ''"),
         ("sample_id", 2, "nan", "row 3 .*sample_id is 'nan'"),
         ("sample_id", 2, "9" * 25, "row 3 .*sample_id is '999"),
+        ("token_position", 1, "b", "row 2 .*token_position is 'b'; a whole number of 0"),
+        ("prompt_sample_idx", 1, "0.5", "row 2 .*prompt_sample_idx is '0.5'; a whole number of 0"),
+        ("absolute_position", 1, "x", "row 2 .*absolute_position is 'x'; a whole number of 0"),
         ("token_position", 1, "0", "prompt_idx 0, prompt_sample_idx 0, token_position 0 stands"),
         ("number_of_active_neurons", 0, "-3", "row 1 .*number_of_active_neurons is '-3'"),
         ("number_of_active_neurons", 0, "99", "row 1: number_of_active_neurons is 99, its layers"),
@@ -303,18 +308,17 @@ def test_tables_of_two_models_in_one_folder_are_refused(tmp_path: Path) -> None:
         read_stated([tmp_path], "m")
 
 
-def test_an_edge_list_that_was_cut_at_a_line_is_noted(
-    valid: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_an_edge_list_that_was_cut_at_a_line_is_noted(valid: Path, tmp_path: Path) -> None:
     path = tmp_path / f"m_{EDGES}"
     for name in ("full.el", "weighted.el"):
         lines = (valid / name).read_text().splitlines(keepends=True)
+        notes: list[str] = []
         path.write_text("".join(lines))
-        list(read_edge_blocks(path, GEOMETRY))
-        assert capsys.readouterr().err == ""
+        list(read_edge_blocks(path, GEOMETRY, notes.append))
+        assert notes == []
         path.write_text("".join(lines[:-3]))
-        list(read_edge_blocks(path, GEOMETRY))
-        assert f"note: {path}: neurons have 1 to 4 edges" in capsys.readouterr().err
+        list(read_edge_blocks(path, GEOMETRY, notes.append))
+        assert len(notes) == 1 and notes[0].startswith(f"{path}: neurons have 1 to 4 edges")
 
 
 def test_prompts_with_a_column_twice_are_refused(tmp_path: Path) -> None:
@@ -339,7 +343,8 @@ def test_the_files_that_are_damaged_above_are_valid(valid: Path) -> None:
         ]
     assert read_geometry_table(valid / f"m_{ATTRIBUTES}").n_neurons == N_NEURONS
     for name in ("full.el", "weighted.el"):
-        assert sum(len(block.sources) for block in read_edge_blocks(valid / name, GEOMETRY)) == 32
+        blocks = read_edge_blocks(valid / name, GEOMETRY, list[str]().append)
+        assert sum(len(block.sources) for block in blocks) == 32
 
 
 @pytest.mark.parametrize(

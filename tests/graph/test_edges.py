@@ -15,18 +15,14 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gelu.artifacts import Artifacts
+from gelu.artifacts import full_edge_bytes, write_full_edge_list
+from gelu.artifacts.edge_lists import full_edge_blocks
 from gelu.errors import UserError
-from gelu.graph.edges import (
-    full_edge_blocks,
-    full_edge_bytes,
-    full_edge_count,
-    strongest_columns,
-    strongest_edges,
-)
+from gelu.graph.edges import full_edge_count, strongest_columns, strongest_edges
 from gelu.model.loading import load_model
 from gelu.model.source import HUB_GEOMETRIES, find_model
 from gelu.neurons import Geometry
+from gelu.progress import bars
 from tests.helpers import ROOT, run_script_here, save_gpt2, user_error
 
 
@@ -192,13 +188,13 @@ def test_a_full_disk_is_refused_before_writing(
 ) -> None:
     geometry = Geometry(2, 4, 50, 8)
     size = full_edge_bytes(geometry)
-    files = Artifacts(tmp_path, "m")
+    path = tmp_path / "m_neuron_edges.el"
     usage = type(shutil.disk_usage(tmp_path))
     for free, fits in ((size - 1, False), (size, True)):
         monkeypatch.setattr("shutil.disk_usage", lambda path, free=free: usage(10**9, 0, free))
         if fits:
-            assert files.write_edges(full_edge_blocks(geometry), size).stat().st_size == size
+            assert write_full_edge_list(path, geometry, bars).stat().st_size == size
         else:
             with pytest.raises(UserError, match=rf"needs {size:,} bytes and the disk has"):
-                files.write_edges(full_edge_blocks(geometry), size)
+                write_full_edge_list(path, geometry, bars)
             assert list(tmp_path.iterdir()) == []

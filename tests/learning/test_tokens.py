@@ -1,5 +1,6 @@
 """The next token: baselines by hand, planted readouts, shuffled labels, the direct path."""
 
+import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -38,6 +39,7 @@ from gelu.learning.token_study import (
     NextTokenStudy,
     clearly_positive,
     study_next_token,
+    summarise_next_token_study,
 )
 from gelu.learning.tokens import Before, Classes, TokenModel, score_distributions
 from gelu.model.loading import load_model
@@ -171,6 +173,20 @@ def test_without_the_model_its_accuracy_is_unknown_and_its_surprise_is_not(
     assert np.isnan(row["top1"]) and planted.direct is None
 
 
+def test_a_layer_with_one_usable_neuron_has_no_correlation_in_the_document(
+    planted: NextTokenStudy,
+) -> None:
+    weights = np.random.default_rng(0).normal(size=(3, 4))
+    direct = compare_weights(weights, weights, np.array([0, 0, 1]), seed=0)
+    samples = _samples()
+    notes = Notes.of(samples)
+    study = replace(planted, direct=direct)
+    summary = summarise_next_token_study(study, samples, SETTINGS, notes)
+    first, second = summary["direct_path"]
+    assert first["correlation"] == pytest.approx(1) and second["correlation"] is None
+    assert json.loads(json.dumps(summary, allow_nan=False))["scores"]["model"]["top1"] is None
+
+
 def test_neurons_of_shuffled_samples_hold_no_more_than_the_unigram() -> None:
     bits = _bits(_study(_samples(shuffled=True), replace(SETTINGS, epochs=4)))
     for key, value in bits.items():
@@ -180,8 +196,8 @@ def test_neurons_of_shuffled_samples_hold_no_more_than_the_unigram() -> None:
 
 def test_token_models_count_as_by_hand() -> None:
     history = np.array([[0, 1], [0, 1], [0, 2], [1, 0]])
-    came = np.array([2, 2, 1, 0])
-    before = Before.of(history, came)
+    targets = np.array([2, 2, 1, 0])
+    before = Before.of(history, targets)
     model = TokenModel.count(before, np.arange(3), 3, (1.0, 2.0))
     found = model.distributions(before, np.array([0]))
     counts = np.array([0, 1, 2]) + 0.5 * 3 / 6
@@ -213,8 +229,8 @@ def test_classes_score_like_the_distribution_that_they_stand_for() -> None:
     whole = over[:, 2:] * classes.others
     whole[:, classes.ids] = over[:, :2]
     assert whole.sum(axis=1) == pytest.approx(1)
-    came = np.arange(6)
-    found, expected = classes.score(np.log(over), came), score_distributions(whole, came)
+    targets = np.arange(6)
+    found, expected = classes.score(np.log(over), targets), score_distributions(whole, targets)
     assert found.surprise == pytest.approx(expected.surprise)
     assert found.rank.tolist() == expected.rank.tolist()
 
@@ -238,10 +254,10 @@ def test_the_models_own_ranks_are_those_of_its_logits() -> None:
     ]
     expected = []
     for part in written:
-        for place, came in zip(part.places, part.came, strict=True):
+        for place, target in zip(part.places, part.targets, strict=True):
             with torch.inference_mode():
                 logits = model(torch.from_numpy(part.tokens[None, : place + 1]))[0]
-            expected.append(int((logits > logits[int(came)]).sum()))
+            expected.append(int((logits > logits[int(target)]).sum()))
     assert model_ranks(model, written).tolist() == expected
 
 

@@ -1,9 +1,7 @@
 """The text written before a sample, from a table's rows."""
 
 import pandas as pd
-import pytest
 
-from gelu.errors import UserError
 from gelu.samples.grouping import GAP, completions_so_far
 
 
@@ -40,8 +38,3 @@ def test_without_prompt_idx_another_text_is_another_completion() -> None:
     rows = table(input_text=list("xxyyzz"), prompt_sample_idx=0, token_position=range(6))
     # Positions count on, so that the second and the third lack their beginnings.
     assert completions_so_far(rows, [1, 3, 5]) == ["a", f"{GAP}c", f"{GAP}e"]
-
-
-def test_positions_that_are_no_numbers_are_refused() -> None:
-    with pytest.raises(UserError, match="token_position"):
-        completions_so_far(table(token_position=list("abcdef")), [0])

@@ -75,11 +75,6 @@ def test_what_is_left_out_is_named_up_to_five() -> None:
     }
 
 
-def test_a_sample_that_stands_twice_is_refused() -> None:
-    with pytest.raises(UserError, match=r"m_activations.npz: sample 4 stands there more than once"):
-        match_samples(table([4, 1]), CSV, [4, 1, 4], packed([4, 1, 4]), FILE)
-
-
 @pytest.mark.parametrize("there", [[], [7]])
 def test_files_that_share_no_sample_are_refused(there: list[int]) -> None:
     activations = PackedActivations(np.zeros((len(there), 2), np.uint8), 10)

@@ -245,17 +245,20 @@ def test_a_parameter_without_a_flag_is_shown_as_one(capsys: pytest.CaptureFixtur
 
 def test_the_folder_stands_for_its_files(data: Artifacts) -> None:
     """The best activations that are there: the .npz, the .pickle, the .json."""
-    table = data.path(DATASET)
+    table, notes = data.path(DATASET), list[str]()
     for ending in (MATRIX, PICKLE, JSON):
-        assert dataset_files(data.folder, "m") == (table, data.path(ending))
+        assert dataset_files(data.folder, "m", notes.append) == (table, data.path(ending))
         data.path(ending).unlink()
+    assert notes == [f"{data.path(PICKLE)} is missing; using {data.path(JSON).name}"]
     with pytest.raises(UserError, match=r"no such file, nor one ending in \.pickle, \.pkl"):
-        dataset_files(data.folder, "m")
+        dataset_files(data.folder, "m", notes.append)
     # What is given is not looked for.
-    assert dataset_files(data.folder, "m", activations="a/b.npz") == (table, Path("a/b.npz"))
-    assert dataset_files("none", "m", "t.csv", "b.npz") == (Path("t.csv"), Path("b.npz"))
+    found = dataset_files(data.folder, "m", notes.append, activations="a/b.npz")
+    assert found == (table, Path("a/b.npz"))
+    given = dataset_files("none", "m", notes.append, "t.csv", "b.npz")
+    assert given == (Path("t.csv"), Path("b.npz"))
     with pytest.raises(UserError, match="`dataset_dir` none: no such folder"):
-        dataset_files("none", "m", "t.csv")
+        dataset_files("none", "m", notes.append, "t.csv")
 
 
 @pytest.mark.parametrize("script", [ANALYSIS, GRAPH])

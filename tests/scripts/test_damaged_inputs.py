@@ -9,14 +9,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NoReturn
 
+import pandas as pd
 import pytest
 
-import compare_temperatures
-import visualize_gelu_graph
-import visualize_sample_activations
 from gelu.analysis import run as analysis_run
+from gelu.drawing import graph_run, samples_run
 from gelu.learning import activations_run, token_study
 from gelu.patterns import run as pattern_analysis
+from gelu.temperatures import run as temperatures_run
 from tests.damaged_files import damaged
 from tests.helpers import run_here, save_gpt2, write_prompts
 from tests.mutations import FUZZING, no_hang
@@ -69,6 +69,10 @@ def _enough(*_: Any, **__: Any) -> NoReturn:
     raise SystemExit(0)
 
 
+def _nothing(*_: Any) -> temperatures_run.WrittenTemperatures:
+    return temperatures_run.WrittenTemperatures(pd.DataFrame(), [], [], [])
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """The current folder, with a model, prompts and a dataset."""
@@ -81,13 +85,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(here)
         patch.setattr("gelu.model.download.PAUSES", ())  # there is no hub to wait for
-        patch.setattr(compare_temperatures, "_write_study", lambda *_: [])
+        patch.setattr(temperatures_run, "_write", _nothing)
         for script in ("generate_activation_dataset.py", "compare_temperatures.py"):
             code, _, told = run_here(script, *READS[script][0].split())
             assert code == 0, told
         patch.setattr(analysis_run, "analyse", _enough)
-        patch.setattr(visualize_sample_activations, "_draw", _enough)
-        patch.setattr(visualize_gelu_graph, "_write", _enough)
+        patch.setattr(samples_run, "_write", _enough)
+        patch.setattr(graph_run, "_write", _enough)
         patch.setattr(activations_run, "learn", _enough)
         patch.setattr(pattern_analysis, "extract", _enough)
         patch.setattr(token_study, "study_next_token", _enough)

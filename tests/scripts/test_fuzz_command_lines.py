@@ -13,9 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import compare_temperatures
-import visualize_gelu_graph
-import visualize_sample_activations
+from gelu.artifacts import EDGES, Artifacts, write_bytes
 from gelu.generation.run import Outcome
 from tests.helpers import run_here, save_gpt2, write_prompts
 from tests.mutations import fuzzed, no_hang
@@ -67,16 +65,18 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         patch.chdir(here)
         patch.setattr("gelu.model.source.SHIPPED_FOLDER", here / "m")
         patch.setattr("gelu.model.download.PAUSES", ())  # there is no hub to wait for
-        patch.setattr(
-            "gelu.graph.output.write_full_edges", lambda files, _: (files.write_edges([], 0), 0)
-        )
+        patch.setattr("gelu.graph.output.write_full_edges", _no_edges)
         patch.setattr("gelu.generation.run.make_dataset", lambda *_: Outcome("left out"))
-        patch.setattr(compare_temperatures, "_one_temperature", lambda *_: None)
-        patch.setattr(compare_temperatures, "_write_study", lambda *_: [])
+        patch.setattr("gelu.temperatures.run._one_temperature", _enough)
         patch.setattr("gelu.analysis.run.analyse", _enough)
-        patch.setattr(visualize_sample_activations, "_draw", lambda *_: None)
-        patch.setattr(visualize_gelu_graph, "_write", lambda *_: None)
+        patch.setattr("gelu.drawing.samples_run._write", _enough)
+        patch.setattr("gelu.drawing.graph_run._write", _enough)
         yield here
+
+
+def _no_edges(files: Artifacts, _: Any) -> tuple[Path, int]:
+    write_bytes(files.path(EDGES), [])
+    return files.path(EDGES), 0
 
 
 def _enough(*_: Any) -> NoReturn:

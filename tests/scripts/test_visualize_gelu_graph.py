@@ -12,6 +12,7 @@ from matplotlib.collections import PathCollection
 from PIL import Image
 
 from gelu.artifacts import Artifacts
+from gelu.drawing.graph_run import GraphSettings, WrittenGraphPictures, draw_graph
 from gelu.errors import UserError
 from gelu.plots.figures import png_bytes
 from gelu.plots.graph import (
@@ -33,7 +34,6 @@ from tests.picture_helpers import (
     write_dataset,
     write_random_edges,
 )
-from visualize_gelu_graph import draw_graph
 
 SCRIPT = "visualize_gelu_graph.py"
 SHAPE = (3, 20)
@@ -49,10 +49,10 @@ def data(tmp_path: Path) -> Artifacts:
 
 def draw(
     data: Artifacts, output: Path, activation_file: Path | None = None, **options: Any
-) -> None:
-    arguments: dict[str, Any] = {"sample_id": None, "max_nodes": 12, "max_edges": 10} | options
+) -> WrittenGraphPictures:
+    settings = GraphSettings(**{"max_nodes": 12, "max_edges": 10, **options})
     path = activation_file or data.path("neuron_activations.pickle")
-    draw_graph(MODEL, str(data.folder), str(path), str(output), **arguments)
+    return draw_graph(output, MODEL, settings, graph_dir=data.folder, activation_file=path)
 
 
 def read_graph(output: Path) -> "nx.DiGraph[int]":
@@ -114,11 +114,15 @@ def test_every_format_of_the_activations_gives_the_same(
 
 
 def test_a_sibling_of_a_missing_activation_file_is_used_and_named(
-    data: Artifacts, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    data: Artifacts, tmp_path: Path
 ) -> None:
-    data.path("neuron_activations.pickle").unlink()
-    draw(data, tmp_path / "out")
-    assert "using toy_neuron_activations.json" in capsys.readouterr().err
+    missing = data.path("neuron_activations.pickle")
+    missing.unlink()
+    note = f"{missing} is missing; using toy_neuron_activations.json"
+    assert draw(data, tmp_path / "out").notes == [note]
+    given = ("--graph_dir", data.folder, "--activation_file", missing)
+    result = run_script_here(SCRIPT, *given, "--output_dir", tmp_path / "out")
+    assert result.stderr.splitlines()[-1] == f"note: {note}"
 
 
 def test_one_sample_shows_its_active_neurons(data: Artifacts, tmp_path: Path) -> None:
@@ -176,12 +180,10 @@ def test_the_picture_of_all_shows_the_frequency_and_its_unit(tmp_path: Path) -> 
     assert cell * 2 <= count_colour(pixels(tmp_path / "a.png"), quarter) <= cell * 2 + 1000  # type: ignore[arg-type]
 
 
-def test_an_edge_list_without_weights_is_said_to_have_none(
-    data: Artifacts, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    write_random_edges(data, *SHAPE, weighted=False)
-    draw(data, tmp_path / "out")
-    assert "has no weights" in capsys.readouterr().err
+def test_an_edge_list_without_weights_is_said_to_have_none(data: Artifacts, tmp_path: Path) -> None:
+    edges = write_random_edges(data, *SHAPE, weighted=False)
+    notes = draw(data, tmp_path / "out").notes
+    assert notes == [f"{edges} has no weights: neurons are chosen without it"]
     graph = read_graph(tmp_path / "out")
     assert graph.number_of_edges() == 10
     assert all("weight" not in attributes for _, _, attributes in graph.edges(data=True))
@@ -268,7 +270,7 @@ def refusal(data: Artifacts, tmp_path: Path, **options: Any) -> str:
 
 
 def test_what_a_person_can_have_got_wrong_is_named(data: Artifacts, tmp_path: Path) -> None:
-    assert "--sample_id 9: not there; the samples are 0 to 8" in refusal(
+    assert "`sample_id` 9: not there; the samples are 0 to 8" in refusal(
         data, tmp_path, sample_id=9
     )
     missing = tmp_path / "nothing.pickle"

@@ -11,34 +11,35 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from gelu.drawing.samples_run import draw_samples
 from gelu.errors import UserError
 from gelu.neurons import Geometry
 from gelu.plots.cells import LINED_CELL, PanelLayout
 from gelu.plots.figures import png_bytes
+from gelu.plots.modes import MODES
 from gelu.plots.samples import (
     CELL_COLOURS,
     CINEMATIC_INK,
     CINEMATIC_OUTLINE,
-    MODES,
     SampleText,
     sample_figure,
     sample_layout,
 )
 from tests.helpers import ROOT, run_script, run_script_here, user_error
 from tests.picture_helpers import MODEL, count_colour, pixels, random_active, write_dataset
-from visualize_sample_activations import VIS_MODES, draw_samples
 
 SCRIPT = "visualize_sample_activations.py"
 TEXT = SampleText(3, "Once upon a $time", " there was", " a")
 
 
-def draw(dataset: Path, export: Path, ids: str = "0", **options: Any) -> None:
+def draw(dataset: Path, export: Path, ids: str = "0", **options: Any) -> list[str]:
+    """Draw, and return what is noted."""
     arguments: dict[str, Any] = {
         "model_type": MODEL,
         "figure_rows": 1,
         "vis_mode": "default",
     } | options
-    draw_samples(str(dataset), ids, str(export), **arguments)
+    return draw_samples(str(dataset), ids, str(export), **arguments).notes
 
 
 def cell_area(layout: PanelLayout) -> int:
@@ -48,10 +49,6 @@ def cell_area(layout: PanelLayout) -> int:
 def figure_texts(active: np.ndarray, mode: str, text: SampleText = TEXT) -> list[str]:
     layout = sample_layout([text], Geometry(active.shape[0], 1, active.shape[1], 0), 1, mode)
     return [it.get_text() for it in sample_figure("toy", text, active, layout).texts]
-
-
-def test_the_script_offers_the_modes_that_there_are() -> None:
-    assert VIS_MODES == MODES
 
 
 def test_one_picture_a_sample_from_the_command_line(tmp_path: Path) -> None:
@@ -224,22 +221,20 @@ def test_texts_of_any_kind_are_drawn(tmp_path: Path, recwarn: pytest.WarningsRec
     assert [str(it.message) for it in recwarn] == []
 
 
-def test_the_same_bytes_every_time_and_from_every_activation_file(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_same_bytes_every_time_and_from_every_activation_file(tmp_path: Path) -> None:
     files = write_dataset(tmp_path, random_active(3, 2, 10))
-    draw(tmp_path, tmp_path / "matrix", "2")
-    assert "note:" not in capsys.readouterr().err
+    assert draw(tmp_path, tmp_path / "matrix", "2") == []
     expected = (tmp_path / "matrix" / "toy_sample_2_activation.png").read_bytes()
     files.path("neuron_activations.pickle").rename(files.path("neuron_activations.pkl"))
-    draw(tmp_path, tmp_path / "matrix_alone", "2")
-    assert "using toy_activation_matrix.npz" in capsys.readouterr().err
+    missing = f"{files.path('neuron_activations.pickle')} is missing; using "
+    noted = draw(tmp_path, tmp_path / "matrix_alone", "2")
+    assert noted == [f"{missing}toy_activation_matrix.npz"]
     files.path("activation_matrix.npz").unlink()
-    draw(tmp_path, tmp_path / "pkl", "2")
-    assert "using toy_neuron_activations.pkl" in capsys.readouterr().err
+    noted = draw(tmp_path, tmp_path / "pkl", "2")
+    assert noted == [f"{missing}toy_neuron_activations.pkl"]
     files.path("neuron_activations.pkl").unlink()
-    draw(tmp_path, tmp_path / "json", "2")
-    assert "using toy_neuron_activations.json" in capsys.readouterr().err
+    noted = draw(tmp_path, tmp_path / "json", "2")
+    assert noted == [f"{missing}toy_neuron_activations.json"]
     for name in ("matrix_alone", "pkl", "json"):
         assert (tmp_path / name / "toy_sample_2_activation.png").read_bytes() == expected
     assert b"Matplotlib" not in expected and b"tIME" not in expected
@@ -291,7 +286,7 @@ def test_what_a_person_can_have_got_wrong_is_named(tmp_path: Path) -> None:
     files = write_dataset(tmp_path, random_active(2, 2, 10))
     assert "`model_type` toy" in refusal(tmp_path, model_type="gpt2")
     assert "`sample_ids` 'x'" in refusal(tmp_path, "x")
-    assert "--figure_rows 3: the model has 2 layers" in refusal(tmp_path, figure_rows=3)
+    assert "`figure_rows` 3: the model has 2 layers" in refusal(tmp_path, figure_rows=3)
     files.path("neuron_frequency.csv").write_text("layer,dimension\n0,x\n")
     assert "toy_neuron_frequency.csv" in refusal(tmp_path)
     files.path("neuron_frequency.csv").unlink()

@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gelu.errors import UserError
 from gelu.samples.completions import (
     Completions,
     Pairs,
@@ -284,7 +283,8 @@ def test_missing_prompt_numbers_are_made_up_from_the_texts_and_named() -> None:
     assert bare.prompt_texts() == [""] and "all samples" in bare.skipped["prompts"]
 
 
-def test_numbers_that_are_none_are_refused() -> None:
-    table = table_of([2], [0], [0, 1]).assign(absolute_position=["x", "y"])
-    with pytest.raises(UserError, match="absolute_position holds more than whole numbers"):
-        arranged(table, np.ones((2, 1), bool))
+def test_some_completions_of_equal_texts_stay_one_text() -> None:
+    whole = Completions(np.full(4, 2), np.arange(4), ALONE[:8], np.array([0, 0, 1, 0]))
+    some = whole.some(np.array([0, 1, 2]))
+    assert [one.tolist() for one in some.one_of_each_text(9)] == [[0, 2], [1, 2]]
+    assert some.prefixes is None
