@@ -451,6 +451,8 @@ def _write_graph(
 
 def _describe_run(prepared: PreparedRun, options: GenerationOptions) -> dict[str, Any]:
     """Return what made the folder."""
+    from gelu.model.config import read_config
+
     arguments = asdict(options) | {"formats": list(options.formats)}
     for name in ("csv_safe", "chat"):  # where they are off, the files are what they always were
         if not arguments[name]:
@@ -480,4 +482,6 @@ def _describe_run(prepared: PreparedRun, options: GenerationOptions) -> dict[str
             "samples": prepared.inputs.n_samples,
         },
     }
-    return describe_run(SCRIPT, stated, PACKAGES)
+    # All families but one are run by transformers' modules.
+    others = () if read_config(source)["model_type"] == "gpt2" else ("transformers",)
+    return describe_run(SCRIPT, stated, (*PACKAGES, *others))

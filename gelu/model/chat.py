@@ -7,7 +7,7 @@ Templates are Jinja, run by transformers in Jinja's sandbox. Some state today's 
 always the same one, so that equal commands give equal texts.
 """
 
-from datetime import datetime
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,13 @@ from gelu.model.source import Find, ModelSource, damaged_files, find_files
 FILES = ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja", "chat_template.json",
          "special_tokens_map.json", "tokenizer.model", "vocab.json", "merges.txt",
          "config.json")  # fmt: skip
-DATE = datetime(2024, 7, 26)  # the day that Llama 3's own templates fall back to
+DATE = date(2024, 7, 26)  # the day that Llama 3's own templates fall back to
+_FORMATS = "".join(
+    f"|replace('%{code}', '{DATE.strftime(f'%{code}')}')" for code in "aAbBdHIjmMpSyYZ"
+)
+# Before a template, this takes the place of transformers' function of that name. The empty text at
+# the end keeps a line break with which the template itself may begin.
+_TODAY = "{%- macro strftime_now(format) -%}{{ format" + _FORMATS + " }}{%- endmacro %}{{ '' }}"
 
 
 class ChatTemplate:
@@ -33,7 +39,7 @@ class ChatTemplate:
                 [{"role": "user", "content": message}],
                 tokenize=False,
                 add_generation_prompt=True,
-                strftime_now=DATE.strftime,
+                chat_template=_TODAY + self._tokenizer.get_chat_template(),
                 date_string=DATE.strftime("%d %b %Y"),
             )
         except Exception as error:  # whatever a template of other people raises

@@ -20,9 +20,11 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from tokenizers import Tokenizer
 from tqdm import tqdm
 
 from gelu.model import download
+from tests.families import save_family
 from tests.forks import Forks, Started
 from tests.helpers import ROOT, run_script, save_gpt2
 from tests.hub import LIFETIME, Fault, Hub, git_hash
@@ -474,6 +476,39 @@ def test_a_pickle_is_downloaded_where_there_is_nothing_else(
     began = time.monotonic()
     assert trace("someone/old").stdout == first.stdout
     assert time.monotonic() - began < 20
+
+
+def repository_of(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+
+
+def test_other_families_come_from_the_hub_too(trace: Trace, hub: Hub, tmp_path: Path) -> None:
+    save_family(tmp_path / "llama", "llama")
+    hub.files["someone/llama"] = repository_of(tmp_path / "llama") | {"modeling.py": b"1/0"}
+    first = trace("someone/llama")
+    assert "layer 1: " in first.stdout
+    assert hub.sent() == NEEDED
+    hub.stop()
+    assert trace("someone/llama").stdout == first.stdout
+    assert trace(tmp_path / "llama").stdout.split("\n")[:3] == first.stdout.split("\n")[:3]
+
+
+def test_a_family_whose_repository_has_neither_safetensors_nor_a_whole_tokenizer(
+    trace: Trace, hub: Hub, tmp_path: Path
+) -> None:
+    folder = tmp_path / "opt"
+    save_family(folder, "opt")
+    torch.save(load_file(folder / WEIGHTS), folder / "pytorch_model.bin")
+    Tokenizer.from_file(str(folder / "tokenizer.json")).model.save(str(folder))
+    for name in (WEIGHTS, "tokenizer.json"):
+        (folder / name).unlink()
+    settings = {"tokenizer_class": "GPT2Tokenizer", "bos_token": "!", "add_bos_token": True}
+    (folder / "tokenizer_config.json").write_text(json.dumps(settings))
+    hub.files["facebook/opt"] = repository_of(folder)
+    first = trace("facebook/opt")
+    assert {"pytorch_model.bin", "vocab.json", "merges.txt"} <= hub.sent()
+    hub.stop()
+    assert trace("facebook/opt").stdout == first.stdout
 
 
 def test_weights_in_several_files_come_under_one_bar(
