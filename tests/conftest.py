@@ -6,29 +6,16 @@ HYPOTHESIS_PROFILE=fuzz, of `make fuzz`, 10,000 for each of the fuzzing tests.
 
 import multiprocessing
 import os
-from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.forks import LIBRARIES
+
 # The workers share the cores: one thread each, for small models faster than threads that wait.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
-# A worker has one fork server, which has imported what the scripts import: all of the library, and
-# what it imports late. Transformers, which only the tests use, would take longer than all of that.
-ROOT = Path(__file__).resolve().parent.parent
-MODULES = (path.relative_to(ROOT).with_suffix("") for path in (ROOT / "gelu").rglob("*.py"))
-PRELOADED = [
-    *(
-        "torch",
-        "tokenizers",
-        "safetensors.torch",
-        "networkx",
-        "sklearn.cluster",
-        "sklearn.manifold",
-    ),
-    *sorted(".".join(module.parts).removesuffix(".__init__") for module in MODULES),
-]
-multiprocessing.set_forkserver_preload(PRELOADED)
+# A worker has one fork server of multiprocessing, for tests/interruptions.py.
+multiprocessing.set_forkserver_preload(LIBRARIES)
 
 settings.register_profile("fixed", derandomize=True, deadline=None)
 settings.register_profile("explore", max_examples=3000, deadline=None)

@@ -52,7 +52,16 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def forks() -> Iterator[Forks]:
     # All that the scripts import, but for the hub client: it reads its settings then.
-    libraries = ("torch", "tokenizers", "httpx2", "httpcore2", "tqdm.auto", "yaml", "filelock")
+    libraries = (
+        "torch",
+        "pandas",
+        "tokenizers",
+        "httpx2",
+        "httpcore2",
+        "tqdm.auto",
+        "yaml",
+        "filelock",
+    )
     with Forks(
         [*libraries, "gelu.model.gpt2", "gelu.artifacts", "gelu.model.loading", "tests.hasty"]
     ) as running:
