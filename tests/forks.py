@@ -62,13 +62,17 @@ class Forks:
     def __init__(self, libraries: Sequence[str]) -> None:
         self._folder = tempfile.TemporaryDirectory()
         self._address = str(Path(self._folder.name) / "address")
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.forks", self._address, *libraries],
-            cwd=ROOT,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
+        with socket.socket(socket.AF_UNIX) as server:
+            server.bind(self._address)
+            server.listen()
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "tests.forks", str(server.fileno()), *libraries],
+                cwd=ROOT,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                text=True,
+                pass_fds=[server.fileno()],
+            )
 
     def __enter__(self) -> Self:
         return self
@@ -103,26 +107,27 @@ class Forks:
 
 
 def main() -> None:
-    """Import what was named, then obey each line of stdin, and whoever connects to the address.
+    """Import what was named, then obey each line of stdin, and whoever connects to a socket.
 
     A script is started in a fork, whose number is printed; a number is waited for, and how that
     process ended is printed. Who connects is told how its script ended.
     """
-    address, *libraries = sys.argv[1:]
-    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as server:
-        server.bind(address)
-        server.listen()
-        for library in libraries:
-            importlib.import_module(library)
+    number, *libraries = sys.argv[1:]
+    for library in libraries:
+        importlib.import_module(library)
+    served = []
+    with socket.socket(fileno=int(number)) as server:
         while True:
             ready = select.select([sys.stdin, server], [], [])[0]
             if server in ready:
-                _serve(server.accept()[0])
+                served.append(_serve(server.accept()[0]))
             if sys.stdin in ready:
                 line = sys.stdin.readline()
                 if not line:
-                    return
+                    break
                 _obey(json.loads(line))
+    for child in served:
+        os.waitpid(child, 0)
 
 
 def _obey(order: Any) -> None:
@@ -134,16 +139,20 @@ def _obey(order: Any) -> None:
         print(child, flush=True)
 
 
-def _serve(connection: socket.socket) -> None:
-    """Let a fork be the script of who is connected, which has its streams and its folder."""
+def _serve(connection: socket.socket) -> int:
+    """Let a fork, whose number is returned, be the script of who is connected.
+
+    It has the streams and the folder of the one that asks.
+    """
     with connection:
-        if os.fork() == 0:
-            message, streams, *_ = socket.recv_fds(connection, 1 << 20, 3)
-            order = json.loads(message)
+        if (child := os.fork()) == 0:
+            streams = socket.recv_fds(connection, 1, 3)[1]
+            order = json.loads(connection.makefile().read())
             os.chdir(order["folder"])
             code = _run(order["argv"], order["environment"], streams)
             connection.send(bytes([code % 256]))
             os._exit(code)
+    return child
 
 
 def _become(argv: list[str], environment: dict[str, str], logs: list[str]) -> NoReturn:
