@@ -14,6 +14,8 @@ from tests.forks import LIBRARIES
 
 # The workers share the cores: one thread each, for small models faster than threads that wait.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# No test waits for the real hub; tests/model/test_hub.py has its own, and sets this anew.
+os.environ["HF_HUB_OFFLINE"] = "1"
 # A worker has one fork server of multiprocessing, for tests/interruptions.py.
 multiprocessing.set_forkserver_preload(LIBRARIES)
 
@@ -25,7 +27,7 @@ settings.register_profile(
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fixed"))
 
 # One file is one worker's: those that take longest go first, so that no worker waits at the end.
-LONGEST = ("test_readme.py", "test_analyze_activations.py", "test_compare_temperatures.py")
+LONGEST = ("test_readme.py", "test_hub.py", "test_analyze_activations.py")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

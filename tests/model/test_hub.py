@@ -752,6 +752,7 @@ def test_weights_without_end_are_refused(
 ) -> None:
     assert download.LARGEST_WEIGHTS > 10**10  # hub files are 10 GB at most, gpt2-xl's has 6.4
     monkeypatch.setattr(download, "LARGEST_WEIGHTS", 6_000_000)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
     hub.faults.append(Fault("endless", WEIGHTS))
     remote = download.Remote(WEIGHTS, f"{hub.endpoint}/{NEW}/resolve/main/{WEIGHTS}", *[None] * 3)
     partial = tmp_path / "partial"
