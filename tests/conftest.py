@@ -10,22 +10,14 @@ import os
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.forks import LIBRARIES
+
 # The workers share the cores: one thread each, for small models faster than threads that wait.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
-# A worker has one fork server: whichever test starts it, those of tests/interruptions.py need what
-# it has imported.
-PRELOADED = [
-    "tests.helpers",
-    "gelu.generation.run",
-    "gelu.generation.decoding",
-    "gelu.generation.export",
-    "gelu.generation.table",
-    "gelu.graph.output",
-    "gelu.generation.run_folder",
-    "gelu.generation.batches",
-    "gelu.generation.process_group",
-]
-multiprocessing.set_forkserver_preload(PRELOADED)
+# No test waits for the real hub; tests/model/test_hub.py has its own, and sets this anew.
+os.environ["HF_HUB_OFFLINE"] = "1"
+# A worker has one fork server of multiprocessing, for tests/interruptions.py.
+multiprocessing.set_forkserver_preload(LIBRARIES)
 
 settings.register_profile("fixed", derandomize=True, deadline=None)
 settings.register_profile("explore", max_examples=3000, deadline=None)
@@ -35,7 +27,7 @@ settings.register_profile(
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fixed"))
 
 # One file is one worker's: those that take longest go first, so that no worker waits at the end.
-LONGEST = ("test_readme.py", "test_analyze_activations.py", "test_compare_temperatures.py")
+LONGEST = ("test_readme.py", "test_hub.py", "test_analyze_activations.py")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -19,7 +19,7 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 from tests import stopped
-from tests.helpers import ROOT
+from tests.stopped import ROOT
 
 
 def forked(
@@ -51,7 +51,10 @@ def forked(
 def begun_cold(
     arguments: Sequence[object], log: Path, stop_at: int = 0, by: signal.Signals = signal.SIGINT
 ) -> int:
-    """Run a script as `forked` does, its libraries not yet imported; return how it ended."""
+    """Run a script as `forked` does, its libraries not yet imported; return how it ended.
+
+    stop_at: counted in imports.
+    """
     command = [
         sys.executable,
         "-m",
@@ -69,7 +72,7 @@ def begun_cold(
 
 
 def calls(log: Path) -> int:
-    """Return how many calls an undisturbed run has made."""
+    """Return how many calls (`begun_cold`: imports) an undisturbed run has made."""
     return int(log.with_suffix(".calls").read_text())
 
 

@@ -3,6 +3,7 @@
 import csv
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -14,7 +15,8 @@ import pytest
 from PIL import Image
 
 from tests.documents import PAGES, README, blocks, sections
-from tests.helpers import ROOT
+from tests.forks import LIBRARIES, Forks
+from tests.helpers import ROOT, run_script_here
 
 MOST_WORDS = 1_500
 # This very test is part of `make test`; the environment is there already.
@@ -31,8 +33,9 @@ def commands() -> list[tuple[str, str]]:
     return [(page, block) for page, block in kept if block.strip()]
 
 
-def run(block: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+def run(block: str, folder: Path, python: Path) -> subprocess.CompletedProcess[str]:
+    """Run commands in a folder. python: the folder of the command of this name."""
+    path = f"{python}:{Path(sys.executable).parent}:{os.environ['PATH']}"
     # The make that runs these tests may have been told of another environment than this one.
     told = ("MAKEFLAGS", "MAKEOVERRIDES", "MFLAGS", "PYTHON", "VENV")
     environment = {name: value for name, value in os.environ.items() if name not in told}
@@ -59,13 +62,18 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copy(ROOT / "requirements.txt", folder / "replaced.txt")
     os.utime(folder / "replaced.txt", (0, 0))
     (folder / "replaced.txt").replace(folder / "requirements.txt")
-    for page, block in commands():
-        result = run(block, folder)
-        assert result.returncode == 0, f"{page}\n{block}\n{result.stderr[-2000:]}"
-        if block.strip() == "make demo":
-            opened = re.findall(r"^  (demo_output/\S+)", result.stdout, re.MULTILINE)
-            assert len(opened) >= 4
-            assert all((folder / path).stat().st_size > 0 for path in opened)
+    stand_in = tmp_path_factory.mktemp("bin")
+    with Forks(LIBRARIES) as forks:
+        forks.write_python(stand_in / "python")
+        for page, block in commands():
+            # What is run first of all is run as on a machine of one's own, by Python itself.
+            python = Path(sys.executable).parent if page == README else stand_in
+            result = run(block, folder, python)
+            assert result.returncode == 0, f"{page}\n{block}\n{result.stderr[-2000:]}"
+            if block.strip() == "make demo":
+                opened = re.findall(r"^  (demo_output/\S+)", result.stdout, re.MULTILINE)
+                assert len(opened) >= 4
+                assert all((folder / path).stat().st_size > 0 for path in opened)
     return folder
 
 
@@ -75,6 +83,22 @@ def test_every_script_is_run(clone: Path) -> None:
     for script in ROOT.glob("*.py"):
         assert script.name in written or script.name in makefile, script.name
     assert commands()[0] == (README, "make demo") and len(commands()) >= 10
+
+
+def test_several_processes_have_written_the_bytes_of_one(
+    clone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (block,) = [block for _, block in commands() if block.startswith("torchrun")]
+    words = shlex.split(block.replace("\\\n", " "))
+    at = words.index("--export_dir") + 1
+    shared, words[at] = clone / words[at], str(tmp_path / "alone")
+    monkeypatch.chdir(clone)
+    run_script_here(*words[words.index("generate_activation_dataset.py") :])
+    assert contents(tmp_path / "alone") == contents(shared)
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
 
 
 def test_the_readme_is_short() -> None:

@@ -36,7 +36,7 @@ from tests.scripts.test_analyze_activations import MODEL, write_toy
 
 @pytest.fixture(scope="module")
 def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_toy(tmp_path_factory.mktemp("studies") / "dataset", 12, 2, 12)
+    return write_toy(tmp_path_factory.mktemp("studies") / "dataset", 8, 2, 8)
 
 
 def contents(folder: Path) -> dict[str, bytes]:

@@ -11,7 +11,9 @@ def one_thread() -> AbstractContextManager[object]:
     need none of this. One thread takes 14 s for the principal components of 10,000 samples of
     36,864 neurons on a busy machine of two cores; two take 35 s, as they mostly wait.
     """
-    # Loaded where it is used: with scikit-learn, which not every script needs.
+    # What is limited are the libraries that are loaded: scikit-learn brings an OpenMP of its own.
+    # Not at the top, as not every script needs it.
+    import sklearn.utils  # noqa: F401
     from threadpoolctl import threadpool_limits
 
     return threadpool_limits(1)

@@ -1,14 +1,13 @@
-"""The processes of one torchrun: what one finds out all know, and what one lacks stops all."""
+"""The processes of one run: what one finds out all know, and what one lacks stops all."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import torch
 
 from gelu.generation.process_group import device_of_rank
-from tests.helpers import ROOT
+from tests import ranks
+from tests.interruptions import forked
 
 TWO_RANKS = """
 from pathlib import Path
@@ -33,14 +32,18 @@ Path(f"rank_{group.rank}.txt").write_text("; ".join(told))
 
 
 def test_two_processes_hear_of_each_other(tmp_path: Path) -> None:
-    (tmp_path / "script.py").write_text(
-        f"import sys; sys.path.insert(0, {str(ROOT)!r})" + TWO_RANKS
-    )
-    torchrun = [str(Path(sys.executable).parent / "torchrun"), "--nproc-per-node", "2"]
-    made = subprocess.run(
-        [*torchrun, "script.py"], cwd=tmp_path, capture_output=True, text=True, check=False
-    )
-    assert made.returncode == 0, made.stderr
+    runs, logs = [], []
+    for rank, environment in enumerate(ranks.environments(2)):
+        script, log = tmp_path / f"rank_{rank}.py", tmp_path / f"rank_{rank}.log"
+        begin = f"import os; os.environ |= {environment}; os.chdir({str(tmp_path)!r})"
+        script.write_text(begin + TWO_RANKS)
+        runs.append(forked([script], log, -1, wait=False))
+        logs.append(log)
+    for run, log in zip(runs, logs, strict=True):
+        run.join(60)
+        run.kill()  # where it waits for the other in vain
+        run.join()
+        assert run.exitcode == 0, log.read_text()
     first, second = ((tmp_path / f"rank_{rank}.txt").read_text() for rank in (0, 1))
     shared = "found by 0; a.csv: No such file"
     assert first == f"0 of 2; {shared}; process 1 failed: boom"

@@ -1,4 +1,7 @@
-"""A run made by one process, by torchrun, by a job array, or in several goes: the same bytes."""
+"""A run made by one process, by torchrun, by a job array, or in several goes: the same bytes.
+
+What one torchrun writes from the start is compared in tests/test_readme.py, whose commands run one.
+"""
 
 import json
 import os
@@ -46,14 +49,6 @@ def refusal(*arguments: object) -> str:
     return user_error(SCRIPT, *arguments)
 
 
-def test_torchrun_writes_the_same_bytes(work: Path, alone: Path) -> None:
-    command = torchrun(work / "torchrun", *arguments(work, work / "torchrun"))
-    made = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert made.returncode == 0, made.stderr
-    assert contents(work / "torchrun") == contents(alone)
-    assert made.stdout.count("active on average") == 1
-
-
 def torchrun(out: Path, *more: object) -> list[str]:
     command = [Path(sys.executable).parent / "torchrun", "--nproc-per-node", 2, ROOT / SCRIPT]
     return list(map(str, [*command, *more, "--export_dir", out]))
@@ -82,8 +77,11 @@ def test_a_torchrun_that_loses_a_process_ends_and_goes_on(work: Path, tmp_path: 
         assert run.wait() != 0
     kept = len(list(shards.glob("*.shard")))
     assert 2 <= kept < 80 and [path.name for path in out.iterdir()] == [".shards"]
-    again = subprocess.run(torchrun(out, *given), cwd=ROOT, capture_output=True, check=False)
+    again = subprocess.run(
+        torchrun(out, *given), cwd=ROOT, capture_output=True, text=True, check=False
+    )
     assert again.returncode == 0, again.stderr
+    assert again.stdout.count("active on average") == 1
     run_script_here(SCRIPT, *given, "--export_dir", tmp_path / "alone")
     assert contents(out) == contents(tmp_path / "alone")
 

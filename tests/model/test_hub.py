@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +25,12 @@ from tokenizers import Tokenizer
 from tqdm import tqdm
 
 from gelu.model import download
+from tests import ranks
 from tests.families import save_family
 from tests.forks import Forks, Started
-from tests.helpers import ROOT, run_script, save_gpt2
+from tests.helpers import run_script, save_gpt2, write_prompts
 from tests.hub import LIFETIME, Fault, Hub, git_hash
+from tests.mutations import no_hang
 
 WEIGHTS = "model.safetensors"
 NEW, OLD = "openai-community/gpt2", "gpt2"
@@ -51,7 +54,16 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def forks() -> Iterator[Forks]:
     # All that the scripts import, but for the hub client: it reads its settings then.
-    libraries = ("torch", "tokenizers", "httpx2", "httpcore2", "tqdm.auto", "yaml", "filelock")
+    libraries = (
+        "torch",
+        "pandas",
+        "tokenizers",
+        "httpx2",
+        "httpcore2",
+        "tqdm.auto",
+        "yaml",
+        "filelock",
+    )
     with Forks(
         [*libraries, "gelu.model.gpt2", "gelu.artifacts", "gelu.model.loading", "tests.hasty"]
     ) as running:
@@ -620,32 +632,37 @@ def test_a_killed_process_holds_nobody_up(
     ]
 
 
-def test_torchrun_downloads_once(hub: Hub, tmp_path: Path) -> None:
-    prompts = tmp_path / "prompts.csv"
-    prompts.write_text("prompts,number_of_new_tokens,num_samples\nI,2,4\n")
+def test_of_several_processes_one_downloads(
+    hub: Hub, forks: Forks, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prompts = write_prompts(tmp_path / "prompts.csv", ("I", 2, 4))
     arguments = ("--model_type", OLD, "--input_csv", prompts, "--export_dir", tmp_path / "dataset")
-    command = [Path(sys.executable).parent / "torchrun", "--nproc-per-node", "2"]
-    command += [
-        "generate_activation_dataset.py",
-        *arguments,
-        "--device",
-        "cpu",
-        "--edges",
-        "none",
-    ]
-    result = subprocess.run(
-        list(map(str, command)),
-        cwd=ROOT,
-        capture_output=True,
-        check=False,
-        timeout=LIFETIME,
-    )
-    assert result.returncode == 0, result.stderr.decode()
+    started = []
+    for environment in ranks.environments(2):
+        for name, value in environment.items():
+            monkeypatch.setenv(name, value)
+        more = ("--device", "cpu", "--edges", "none")
+        started.append(forks.start("generate_activation_dataset.py", *arguments, *more))
+    results = ended_in_time(started)
+    told = "".join(result.stderr for result in results)
+    assert [result.returncode for result in results] == [0, 0], told
     assert len([one for one in hub.requests if one.host == "cdn"]) == 1
     # One bar, drawn over and over on one line, unless the download is too short for one.
-    assert sum(b"downloading gpt2" in line for line in result.stderr.split(b"\n")) <= 1
+    assert sum("downloading gpt2" in line for line in told.split("\n")) <= 1
     run = json.loads((tmp_path / "dataset" / "gpt2_run.json").read_text())
     assert json.dumps(run).count(stated(hub)) == 1
+
+
+def ended_in_time(started: list[Started]) -> list[Any]:
+    """Wait for processes that talk to one another; none is left that waits for another in vain."""
+    try:
+        with no_hang(int(LIFETIME)):
+            return [one.end() for one in started]
+    except AssertionError:
+        for one in started:
+            with suppress(ProcessLookupError):
+                os.kill(one.number, signal.SIGKILL)
+        raise
 
 
 def stated(hub: Hub) -> str:
@@ -770,6 +787,7 @@ def test_weights_without_end_are_refused(
 ) -> None:
     assert download.LARGEST_WEIGHTS > 10**10  # hub files are 10 GB at most, gpt2-xl's has 6.4
     monkeypatch.setattr(download, "LARGEST_WEIGHTS", 6_000_000)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
     hub.faults.append(Fault("endless", WEIGHTS))
     remote = download.Remote(WEIGHTS, f"{hub.endpoint}/{NEW}/resolve/main/{WEIGHTS}", *[None] * 3)
     partial = tmp_path / "partial"

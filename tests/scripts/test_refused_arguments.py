@@ -132,9 +132,9 @@ def test_a_text_that_no_positions_hold_is_refused_before_it_is_encoded(
     """Of the byte tokenizer the longest token, the end of text, has 13 characters."""
     prompts = write_prompts(tmp_path / "p.csv", ("a", 1, 1), ("ab " * 7_000_000, 1, 1))
     given = ["--model_type", work / "m", "--input_csv", prompts, "--export_dir", tmp_path / "out"]
-    start = time.perf_counter()
+    start = time.process_time()
     line = refusal("generate_activation_dataset.py", *given)
-    assert time.perf_counter() - start < 5
+    assert time.process_time() - start < 5
     assert f"{prompts}, row 2 (line 3): the text has 21,000,000 characters" in line
     assert "the model has 64 positions, which hold 832 at most" in line
 

@@ -1,5 +1,8 @@
 """The bytes that an analysis writes do not depend on the number of threads."""
 
+import os
+import subprocess
+import sys
 from typing import NoReturn
 
 import numpy as np
@@ -10,6 +13,7 @@ from gelu.analysis import run as analysis
 from gelu.analysis.settings import AnalysisSettings
 from gelu.samples.notes import Notes
 from gelu.statistics.clusters import cluster_samples
+from tests.helpers import ROOT
 from tests.statistics_helpers import samples_of
 
 
@@ -42,3 +46,25 @@ def test_steps_that_round_sums_have_one_thread(step: str, monkeypatch: pytest.Mo
     with threadpool_limits(2), pytest.raises(StopIteration):
         analysis.analyse(samples, AnalysisSettings(0, 0.05, 3, 2, 0.0, None), lambda: None)
     assert seen == [{1}]
+
+
+FRESH = """
+from gelu.statistics.threads import one_thread
+with one_thread():
+    import scipy.linalg, sklearn.cluster, sklearn.manifold
+    from threadpoolctl import threadpool_info
+    print({pool["num_threads"] for pool in threadpool_info()})
+"""
+
+
+def test_libraries_that_are_loaded_later_have_one_thread_too() -> None:
+    """scikit-learn brings an OpenMP of its own, which a new process has not loaded yet."""
+    result = subprocess.run(
+        [sys.executable, "-c", FRESH],
+        env=os.environ | {"OMP_NUM_THREADS": "2"},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert result.stdout == "{1}\n"
