@@ -175,14 +175,19 @@ def file_hash(*paths: Path) -> str:
 
 def is_there(path: Path) -> bool:
     """Return whether the file is there; `UserError` where something else has its name."""
-    if path.is_file():
-        return True
-    if path.is_symlink() and not path.exists():
-        raise UserError(f"{path}: a link that leads nowhere, a file is needed")
-    if path.exists():
-        kind = "a folder" if path.is_dir() else "no regular file"
+    # Asked once: another process may put the file there between two questions.
+    try:
+        mode = path.stat().st_mode
+    except OSError as error:
+        if path.is_symlink():
+            raise UserError(f"{path}: a link that leads nowhere, a file is needed") from None
+        if isinstance(error, (FileNotFoundError, NotADirectoryError)):
+            return False
+        raise
+    if not stat.S_ISREG(mode):
+        kind = "a folder" if stat.S_ISDIR(mode) else "no regular file"
         raise UserError(f"{path}: this is {kind}, a file is needed")
-    return False
+    return True
 
 
 def read_text(path: Path, what: str = "UTF-8 text") -> str:
