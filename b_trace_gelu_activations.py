@@ -1,11 +1,11 @@
-"""The neurons of a GPT-2 that are active at the last token of one text.
+"""The neurons of a model that are active at the last token of one text.
 
 Example:
   python b_trace_gelu_activations.py --model_type gpt2-demo \\
       --input_text "I think love is" --output_dir activations
 
-A neuron is active where its value after the GELU is > 0. Prints how many are active in each layer
-and the five likeliest next tokens. Writes {m}_activations.pkl (a NumPy uint8 vector, 1 where
+A neuron is active where its activation function's output is > 0. Prints how many are active in each
+layer and the five likeliest next tokens. Writes {m}_activations.pkl (a NumPy uint8 vector, 1 where
 active, by neuron id) and {m}_active_neurons.txt (the active ids, one a line).
 """
 

@@ -1,4 +1,4 @@
-"""Prompts in, a dataset out: which neurons of a GPT-2 are active for every token it writes.
+"""Prompts in, a dataset out: which neurons of a model are active for every token it writes.
 
 Example:
   python generate_activation_dataset.py --model_type gpt2-demo \\

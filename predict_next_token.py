@@ -1,4 +1,4 @@
-"""The next token from the GELU activations alone: how much of it do the neurons hold?
+"""The next token from the active neurons alone: how much of it do the neurons hold?
 
 Example:
   python predict_next_token.py --model_type gpt2-demo --dataset_dir dataset --output_dir findings

@@ -1,4 +1,4 @@
-"""Draw a model's GELU neurons: all of them, and the most telling ones as a layered graph.
+"""Draw a model's MLP neurons: all of them, and the most telling ones as a layered graph.
 
 Example:
   python visualize_gelu_graph.py --dataset_dir dataset --output_dir graph_pictures

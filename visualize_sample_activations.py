@@ -6,9 +6,9 @@ Example:
 
 Reading a picture: each square is a layer, each cell in it a neuron of that layer's MLP: dimension 0
 top left, then row by row. --vis_mode
-  default            red cells are active (value after GELU > 0), blue ones are not; above them the
-                     sample's number, its input text, the completion so far, the token it became,
-                     and how many neurons are active in all and in each layer
+  default            red cells are active (output of the activation function > 0), blue ones are
+                     not; above them the sample's number, its input text, the completion so far, the
+                     token it became, and how many neurons are active in all and in each layer
   cinematic          white cells on black ones, nothing behind them (transparent), the input text;
                      a grey line around each layer, so that both show on light and dark pages
   cinematic_no_text  the same without text

@@ -149,8 +149,9 @@ def _intro(model: str, summary: Mapping[str, Any]) -> list[str]:
     return [
         f"{model} wrote {counts['samples']:,} tokens in {counts['completions']:,} completions of "
         f"{counts['prompts']:,} prompts. A sample is one of these tokens. A neuron is one "
-        "coordinate of an MLP's hidden layer; it is active for a sample if its value after the "
-        "GELU was above 0 when the token was predicted. L2.317 is dimension 317 of layer 2.",
+        "coordinate of an MLP's hidden layer; it is active for a sample if its activation "
+        "function's output was above 0 when the token was predicted. L2.317 is dimension 317 of "
+        "layer 2.",
         kinds_sentence(summary),
         findings_sentence(summary),
     ]

@@ -87,8 +87,8 @@ def headlines(model: str, found: Found) -> list[str]:
         else "What is learned or searched for is measured on prompts that nothing was learned from."
     ]
     sentences = [
-        "A neuron is one coordinate of an MLP's hidden layer, active where its value after the "
-        "GELU is above 0.",
+        "A neuron is one coordinate of an MLP's hidden layer, active where its activation "
+        "function's output is above 0.",
         *_dataset_sentence(model, found),
         *(measured if any(study is not None for study in predicted) else []),
     ]

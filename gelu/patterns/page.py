@@ -164,7 +164,7 @@ def patterns_page(model: str, document: Mapping[str, Any], picture: Picture | No
     intro = [
         f"{model} wrote {counts['samples']:,} tokens after {counts['prompts']:,} prompts. A sample "
         "is one of these tokens; a neuron is one coordinate of an MLP's hidden layer, active where "
-        "its value after the GELU is above 0. L2.317 is dimension 317 of layer 2."
+        "its activation function's output is above 0. L2.317 is dimension 317 of layer 2."
     ]
     limits = [f"not computed: {what}: {why}" for what, why in _items(document, "skipped")]
     limits += [f"on a part: {what}: {why}" for what, why in _items(document, "subsampled")]

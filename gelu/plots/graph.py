@@ -165,7 +165,7 @@ def _draw_colour_bar(figure: Figure, left: float, top: float, width: float) -> N
 def _draw_swatches(figure: Figure, top: int) -> None:
     """Draw the two colours of a single sample's cells."""
     left = float(MARGIN)
-    texts = ("not active", "active (value after GELU > 0)")
+    texts = ("not active", "active (activation > 0)")
     for value, text in zip((0.0, 1.0), texts, strict=True):
         swatch = np.empty((SMALL, SMALL, 4), np.uint8)
         swatch[:] = COLOURS(value, bytes=True)

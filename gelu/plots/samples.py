@@ -42,7 +42,7 @@ MAX_LINES = {DEFAULT: 8, CINEMATIC: 4}
 LABELS = ("Input text", "Completion so far", "Output token")
 LEGEND = (
     "One cell is one neuron; dimension 0 is top left, row by row.   "
-    "Red: active (value after GELU > 0).   Blue: not active."
+    "Red: active (output of the activation function > 0).   Blue: not active."
 )
 
 
