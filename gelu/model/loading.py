@@ -74,19 +74,20 @@ def _indexed_files(source: ModelSource, index: Path, find: Find) -> list[Path]:
     return [path for path in files if path is not None]
 
 
+def hashed_files(source: ModelSource) -> list[Path]:
+    """Return the files that a model is told by: its weights, or the GGUF file that they are of."""
+    return model_weight_files(source) if source.gguf is None else [source.gguf]
+
+
 def weights_hash(source: ModelSource) -> str:
     """Return the SHA-256 of the source's weights, one file after another.
 
     Of a single file it is the digest that the hub shows for it, of a GGUF file its own. Raises
     `UserError` where a file of the cache no longer has it.
     """
-    if source.gguf is not None:
-        from gelu.model.gguf import file_digest
-
-        return file_digest(source.gguf)
     from gelu.artifacts import file_hash
 
-    files = model_weight_files(source)
+    files = hashed_files(source)
     digest = file_hash(*files)
     if source.hub_id is not None and len(files) == 1:
         from gelu.model.hub import stated_sha256

@@ -24,7 +24,7 @@ from gelu.artifacts import (
 )
 from gelu.errors import UserError, noted
 from gelu.model.config import known_geometry, read_geometry
-from gelu.model.loading import model_weight_files
+from gelu.model.loading import hashed_files
 from gelu.model.source import ModelSource, find_model
 from gelu.neurons import Geometry
 from gelu.places import existing_directory
@@ -169,7 +169,7 @@ def check_weights(stated: Stated, source: ModelSource) -> None:
     if not hashes:
         return
     try:
-        weights = model_weight_files(source)
+        weights = hashed_files(source)
     except UserError:  # whoever needs them says so
         return
     found = file_hash(*weights)

@@ -1,6 +1,7 @@
 """Every family writes and records, batched, what transformers' plain forward gives of a text."""
 
 import json
+from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -10,16 +11,19 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tokenizers import Tokenizer
 
 from gelu.errors import UserError
-from gelu.generation.decoding import Row, SamplingSettings, generate
+from gelu.generation.decoding import NotFiniteError, Row, SamplingSettings, generate
 from gelu.generation.prompts import Prompt
 from gelu.generation.sampling import draw_tokens, token_uniforms
+from gelu.model.chat import load_chat_template
 from gelu.model.config import geometry_from_config
 from gelu.model.families import FAMILIES
 from gelu.model.hooks import GeluRecorder
 from gelu.model.loading import load_model
 from gelu.model.source import ModelSource
+from gelu.model.tokenizer import load_tokenizer
 from tests.families import VARIANTS, save_family, shapes
 
 CASES = [(kind, variant) for kind, them in VARIANTS.items() for variant in range(len(them))]
@@ -91,6 +95,11 @@ def test_batches_write_and_record_what_transformers_computes_for_each_text(
         for i, n in enumerate(lengths)
     ]
     rows = [Row(prompt, stream) for prompt in prompts for stream in range(2)]
+    with torch.no_grad():
+        for prompt in prompts:
+            ids = torch.tensor([prompt.token_ids])
+            chances = ours(ids).softmax(dim=-1), theirs(ids).logits[:, -1].softmax(dim=-1)
+            torch.testing.assert_close(*chances, atol=1e-4, rtol=0)
     batches = {size: written(ours, rows, size) for size in (64, 4, 1)}
     for row, *found in zip(rows, *batches.values(), strict=True):
         for records in found:
@@ -114,6 +123,30 @@ def test_values_are_what_the_projection_behind_reads(kind: str, tmp_path: Path) 
         assert not torch.equal(values > 0, active)
     # The last projection of transformers' model, fed with the values, gives what its MLP adds.
     assert [it.w_out.shape for it in weights] == [(ours.geometry.d_mlp, ours.geometry.n_embd)] * 2
+
+
+@pytest.mark.parametrize("kind", ["llama", "gpt_neox", "gemma2"])
+def test_what_is_no_number_is_found_with_its_layer(kind: str, tmp_path: Path) -> None:
+    save_family(tmp_path, kind, layers=3)
+    ours = load(tmp_path)
+    ours.mlp_weights(1).w_in[0, 0] = torch.inf  # a view of the weights
+    rows = [Row(Prompt("a", (40, 41), 3, 1), 0)]
+    with pytest.raises(NotFiniteError) as found:
+        list(generate(ours, rows, SETTINGS))
+    assert (found.value.row, found.value.step, found.value.where) == (0, 0, "layer 1")
+
+
+@pytest.mark.parametrize("kind", ["llama", "opt", "falcon"])
+def test_bfloat16_runs_and_changes_little(kind: str, tmp_path: Path) -> None:
+    save_family(tmp_path, kind)
+    source, rows = ModelSource("m", tmp_path, None), [Row(Prompt("a", (40, 41), 6, 1), 0)]
+    found = []
+    for dtype in ("float32", "bfloat16"):
+        model = load_model(source, "cpu", dtype)
+        assert model.dtype == getattr(torch, dtype)
+        found.append(written(model, rows, 1)[0][0]["bits"])
+    differing = np.unpackbits(found[0] ^ found[1]).sum()
+    assert differing <= 0.1 * 2 * 21
 
 
 def test_every_family_has_models_to_test() -> None:
@@ -188,3 +221,32 @@ def test_weights_drawn_at_random_stand_in_for_none(tmp_path: Path) -> None:
     save_file(tensors, tmp_path / "model.safetensors", metadata={"format": "pt"})
     with pytest.raises(UserError, match=r"first is model\.layers\.1\.mlp\.up_proj\.weight"):
         load(tmp_path)
+
+
+@pytest.mark.parametrize("kind", ["llama", "opt"])
+def test_code_beside_a_model_of_any_family_is_never_run(kind: str, tmp_path: Path) -> None:
+    folder = tmp_path / "m"
+    save_family(folder, kind)
+    Tokenizer.from_file(str(folder / "tokenizer.json")).model.save(str(folder))
+    (folder / "tokenizer.json").unlink()
+    mark = tmp_path / "it ran"
+    for name in ("modeling", "tokenization", "configuration"):
+        (folder / f"{name}.py").write_text(f"open({str(mark)!r}, 'w')\nclass It: pass\n")
+    maps = {
+        "config.json": {
+            "AutoConfig": "configuration.It",
+            "AutoModelForCausalLM": "modeling.It",
+            "AutoTokenizer": ["tokenization.It", None],
+        },
+        "tokenizer_config.json": {"AutoTokenizer": ["tokenization.It", "tokenization.It"]},
+    }
+    for name, auto_map in maps.items():
+        content = json.loads((folder / name).read_text())
+        (folder / name).write_text(json.dumps(content | {"auto_map": auto_map}))
+    source = ModelSource("m", folder, None)
+    assert load_model(source, "cpu").geometry.n_layer == 2
+    with suppress(UserError):
+        load_tokenizer(source)
+    with pytest.raises(UserError):
+        load_chat_template(source)
+    assert not mark.exists()

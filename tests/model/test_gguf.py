@@ -14,7 +14,7 @@ from gelu.model.loading import load_model, weights_hash
 from gelu.model.source import find_model
 from gelu.model.tokenizer import load_tokenizer, token_ids_of
 from tests.families import POSITIONS, VOCABULARY, save_family
-from tests.helpers import user_error
+from tests.helpers import run_script_here, user_error, write_prompts
 
 needs_reader = pytest.mark.skipif(
     any(find_spec(name) is None for name in gguf.PACKAGES), reason="needs gguf and accelerate"
@@ -129,3 +129,21 @@ def test_a_damaged_file_is_one_line_and_leaves_nothing(
     with pytest.raises(UserError, match=r"bad\.gguf: its header cannot be read"):
         load_model(find_model(str(tmp_path / "bad.gguf")), "cpu")
     assert list((kept / "gguf").iterdir()) == []
+
+
+@needs_reader
+def test_a_dataset_knows_the_file_that_it_was_made_with(tmp_path: Path) -> None:
+    save_family(tmp_path / "llama", "llama", 0, d_mlp=32)
+    write_gguf(tmp_path / "tiny.gguf", tmp_path / "llama")
+    prompts = write_prompts(tmp_path / "p.csv", *((f"text {n}", 4, 1) for n in range(30)))
+    run_script_here(
+        *("generate_activation_dataset.py", "--model_type", tmp_path / "tiny.gguf"),
+        *("--input_csv", prompts, "--export_dir", tmp_path / "dataset", "--formats", "csv,npz"),
+    )
+    read = (
+        *("predict_next_token.py", "--dataset_dir", tmp_path / "dataset"),
+        *("--output_dir", tmp_path, "--epochs", 1, "--min_token_count", 3, "--model_type"),
+    )
+    run_script_here(*read, tmp_path / "tiny.gguf")
+    (tmp_path / "tiny.gguf").write_bytes((tmp_path / "tiny.gguf").read_bytes() + b" ")
+    assert "the SHA-256 of its weights is" in user_error(*read, tmp_path / "tiny.gguf")

@@ -88,6 +88,21 @@ def test_the_dataset_says_what_the_model_is(folder: Path) -> None:
     assert table["number_of_active_neurons"].between(1, LAYERS * D_MLP - 1).any()
 
 
+def test_parts_of_a_run_make_the_same_files(folder: Path, tmp_path: Path) -> None:
+    run = (
+        *("generate_activation_dataset.py", "--model_type", folder / "m", "--device", "cpu"),
+        *("--input_csv", folder / "prompts.csv", "--edges", "strongest", "--batch_size", 16),
+    )
+    run_script_here(*run, "--export_dir", tmp_path / "whole")
+    for more in (("--shard", "1/2"), ("--shard", "0/2"), ("--merge",)):
+        run_script_here(*run, "--export_dir", tmp_path / "parts", *more)
+    whole, parts = (
+        {path.name: path.read_bytes() for path in (tmp_path / name).iterdir() if path.is_file()}
+        for name in ("whole", "parts")
+    )
+    assert parts == whole
+
+
 def test_edges_go_through_the_gate_and_the_norms(folder: Path) -> None:
     (_, w_out), (w_in, _) = parts(plain_model(folder), kind_of(folder))
     expected = (w_in @ w_out).T.detach().numpy()  # (source, target)
