@@ -21,6 +21,7 @@ import argparse
 import errno
 import io
 import math
+import os
 import re
 import signal
 import sys
@@ -150,6 +151,9 @@ def run_script(main: Callable[[], None]) -> NoReturn:
     output is lost the work is done all the same, and the exit code is 1, or silently that of a
     broken pipe.
     """
+    # Pictures go to files alone. matplotlib cannot even be imported where the environment names a
+    # backend that it does not know, and runs the module where it names one.
+    os.environ["MPLBACKEND"] = "agg"
     lost = guard_streams()
     if isinstance(sys.stdout, io.TextIOWrapper):
         # Paths and tokens hold characters that not every terminal's encoding has.

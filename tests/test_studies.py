@@ -4,6 +4,7 @@ nothing written but where it is told to write."""
 from pathlib import Path
 
 import pytest
+import torch
 
 from gelu.analysis.output import analyse_files, write_analysis
 from gelu.analysis.run import analyse_folder
@@ -76,10 +77,13 @@ def test_patterns_are_tables(
 def test_predictions_are_tables(dataset: Path, capsys: pytest.CaptureFixture[str]) -> None:
     before = contents(dataset)
     small = ActivationSettings(history=3, width=8, token_width=8, epochs=1, least_steps=1)
+    torch.set_deterministic_debug_mode("warn")
     run = predict_activations(dataset, MODEL, small, "cpu")
     assert {"predictor", "log_loss_bits"} <= set(run.study.layers.columns)
     tokens = predict_next_token(dataset, MODEL, NextTokenSettings(epochs=1), "cpu")
     assert {"predictor", "cross_entropy_bits"} <= set(tokens.study.scores.columns)
+    assert torch.get_deterministic_debug_mode() == 1  # "warn": as the caller had it
+    torch.set_deterministic_debug_mode("default")
     # The toy's model is not at hand: the result says what is therefore unknown.
     assert "tokens of the prompts" in run.inputs.notes.skipped
     assert "the model's weights" in tokens.inputs.notes.skipped

@@ -73,18 +73,17 @@ def learn(inputs: LearningInputs, settings: ActivationSettings, device: str) -> 
     """Learn and test, with progress bars."""
     # Before torch starts: matrix products on a GPU are not repeatable without.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    import torch
-
     from gelu.learning.activation_study import study_activations
+    from gelu.learning.deterministic import deterministic_algorithms
     from gelu.model.allocator import keep_freed_memory
     from gelu.model.loading import pick_device
 
     keep_freed_memory()
-    torch.use_deterministic_algorithms(True)
     read = inputs.read
-    study = study_activations(
-        read.samples, read.groups, inputs.history, settings, pick_device(device), bars
-    )
+    with deterministic_algorithms():
+        study = study_activations(
+            read.samples, read.groups, inputs.history, settings, pick_device(device), bars
+        )
     return ActivationRun(inputs, settings, study)
 
 
