@@ -26,7 +26,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from gelu.neurons import Geometry, dimension_of, layer_of, neuron_name
+from gelu.neurons import Geometry, dimension_of, layer_of, layer_range, neuron_name
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -53,7 +53,7 @@ class _BestEdges:
 
     def offer(self, edges: NDArray[Any]) -> None:
         """Take these edges (EDGE_DTYPE) into account."""
-        pairs = edges["source"] // self._d_mlp
+        pairs = layer_of(edges["source"], self._d_mlp)
         for pair in np.unique(pairs):
             merged = np.concatenate([self._kept[pair], edges[pairs == pair]])
             self._kept[pair] = _highest(merged, self._per_pair)
@@ -64,7 +64,7 @@ class _BestEdges:
             return np.empty(0, EDGE_DTYPE)
         ranks = np.concatenate([np.arange(len(edges)) for edges in self._kept])
         edges = np.concatenate(self._kept)
-        return edges[np.lexsort((edges["source"] // self._d_mlp, ranks))]
+        return edges[np.lexsort((layer_of(edges["source"], self._d_mlp), ranks))]
 
     def by_pair(self) -> list[NDArray[Any]]:
         """Return each pair's edges, highest score first."""
@@ -146,21 +146,21 @@ class _Choice:
     def added(self, *neurons: int) -> list[int] | None:
         """Return which of these are not chosen yet; None where a layer has no room for them."""
         new = [neuron for neuron in neurons if neuron not in self.chosen]
-        fits = all(self._room[neuron // self._d_mlp] > 0 for neuron in new)
+        fits = all(self._room[layer_of(neuron, self._d_mlp)] > 0 for neuron in new)
         return new if fits else None
 
     def add(self, neurons: list[int]) -> None:
         """Choose these."""
         self.chosen.update(neurons)
         for neuron in neurons:
-            self._room[neuron // self._d_mlp] -= 1
+            self._room[layer_of(neuron, self._d_mlp)] -= 1
 
     def fill(self) -> None:
         """Give the room that is left to each layer's most telling neurons."""
         for layer, room in enumerate(self._room.copy()):
-            first = layer * self._d_mlp
-            bits = self._bits[first : first + self._d_mlp]
-            by_bits = first + np.argsort(-bits, kind="stable")[: np.count_nonzero(bits)]
+            ids = layer_range(layer, self._d_mlp)
+            bits = self._bits[ids.start : ids.stop]
+            by_bits = ids.start + np.argsort(-bits, kind="stable")[: np.count_nonzero(bits)]
             free = (neuron for neuron in by_bits.tolist() if neuron not in self.chosen)
             self.add([neuron for neuron, _ in zip(free, range(room), strict=False)])
 
