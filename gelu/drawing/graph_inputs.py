@@ -26,7 +26,7 @@ from gelu.artifacts import (
     run_files,
 )
 from gelu.errors import UserError
-from gelu.model.of_folder import DATASET_FILES, GRAPH_FILES, model_of_folder
+from gelu.model.of_folder import DATASET_GRAPH_FILES, GRAPH_FILES, model_of_folder
 from gelu.model.source import ModelSource
 from gelu.neurons import Geometry
 from gelu.packed import PackedActivations
@@ -97,7 +97,7 @@ def read_graph_inputs(
     if activation_file is None:
         assert dataset_dir is not None
         dataset = existing_directory(dataset_dir, "dataset_dir")
-        activation_file = dataset_activation_file(dataset, source.name, note)
+        activation_file = dataset_activation_file(dataset, source.name)
     attributes = require_model_file(folder, source.name, ATTRIBUTES)
     edges = require_model_file(folder, source.name, EDGES)
     activations = find_activation_file(Path(activation_file), note)
@@ -112,12 +112,12 @@ def _graph_folder(
     graph_dir: str | Path | None,
 ) -> tuple[Path, ModelSource]:
     """Return the folder of the edges, and the model that they are of."""
-    argument, endings = "graph_dir", GRAPH_FILES
+    argument, wanted = "graph_dir", GRAPH_FILES
     if graph_dir is None:
         assert dataset_dir is not None
-        argument, graph_dir, endings = "dataset_dir", dataset_dir, (*GRAPH_FILES, *DATASET_FILES)
+        argument, graph_dir, wanted = "dataset_dir", dataset_dir, DATASET_GRAPH_FILES
     folder = existing_directory(graph_dir, argument)
-    return folder, model_of_folder(model_type, folder, argument, endings)
+    return folder, model_of_folder(model_type, folder, argument, wanted)
 
 
 def read_activity(
