@@ -52,6 +52,13 @@ PAIRS = (
 )
 # The running script's flag for each parameter that it has a name for, as `as_flags` needs it.
 _flags: dict[str, str] = {}
+# What the command line has in backticks itself.
+_in_backticks: set[str] = set()
+# A parameter as the library marks it; or a text in quotes, which is passed over.
+_MARKED = re.compile(
+    r"""(?<!\w)(?P<quote>['"])(?:\\.|(?!(?P=quote)).)*(?P=quote)"""
+    r"""|(?<![^\s(])`(?P<name>[a-z][a-z_]*)`(?![^\s,;:.)])"""
+)
 
 
 class Parser(argparse.ArgumentParser):
@@ -80,6 +87,8 @@ class Parser(argparse.ArgumentParser):
             names = before.startswith("--") and "=" not in before
             self._require_text(word, f"{before} " if names else "")
         _flags.clear()
+        _in_backticks.clear()
+        _in_backticks.update(*(re.findall("(?=`([a-z_]+)`)", word) for word in words))
         for action in self._actions:
             flag = next(iter(action.option_strings), "")
             _flags.update((name.lstrip("-"), flag) for name in action.option_strings)
@@ -263,8 +272,17 @@ def as_flags(message: str) -> str:
     """Return a message of the library, which knows no flags, with its `parameters` as --flags.
 
     A parameter is shown as the running script's help shows it: `output_dir` can be --export_dir.
+    What a user wrote stays as it is, a path that holds backticks too: left alone is whatever no
+    argument is called, has a letter or the like right beside it, stands in quotes or was in
+    backticks on the command line.
     """
-    return re.sub(r"`([a-z][a-z_]*)`", lambda match: _flags.get(match[1], f"--{match[1]}"), message)
+
+    def shown(match: re.Match[str]) -> str:
+        name = match["name"]
+        known = name in _flags and name not in _in_backticks
+        return _flags[name] if known else match[0]
+
+    return _MARKED.sub(shown, message)
 
 
 def print_notes(notes: Iterable[str]) -> None:

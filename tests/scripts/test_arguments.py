@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gelu import cli
 from gelu.artifacts import (
@@ -214,14 +216,14 @@ def test_an_error_names_the_flag_that_the_scripts_help_shows(
 ) -> None:
     file = tmp_path / "file"
     file.touch()
-    for script, given, flag in [
+    for script, arguments, flag in [
         (GENERATE, writing(work), "--export_dir"),
         (SAMPLES, reading(SAMPLES, data.folder), "--export_dir"),
         (GRAPH, reading(GRAPH, data.folder), "--output_dir"),
         (EDGE_LIST, ["--model_type", work / "m"], "--output_dir"),
     ]:
         for name in ("--output_dir", "--export_dir"):
-            line = user_error(script, *given, name, file)
+            line = user_error(script, *arguments, name, file)
             assert line == f"error: {flag} {file}: this is a file, a folder is needed"
 
 
@@ -233,11 +235,41 @@ def test_a_parameter_without_a_flag_is_shown_as_one(capsys: pytest.CaptureFixtur
     assert "the following arguments are required: --export_dir/--output_dir" in (
         capsys.readouterr().err
     )
-    assert cli.as_flags("`output_dir` and `export_dir`, `other`") == (
-        "--export_dir and --export_dir, --other"
+    assert cli.as_flags("`output_dir` and `export_dir`, (`other`)") == (
+        "--export_dir and --export_dir, (`other`)"
     )
-    cli.build_parser("").parse_args([])
-    assert cli.as_flags("`output_dir`") == "--output_dir"
+
+
+NAMES = ("dataset_dir", "seed", "predict")
+PIECES = st.sampled_from([*NAMES, *(f"`{name}`" for name in NAMES), *"`'\"/ .,:;()\\a"])
+
+
+@given(st.lists(PIECES, min_size=1, max_size=8).map("".join), st.sampled_from(["{}", "{!r}"]))
+def test_what_a_user_wrote_is_never_turned_into_a_flag(value: str, form: str) -> None:
+    parser = cli.build_parser("")
+    for name in NAMES:
+        parser.add_argument(f"--{name}")
+    parser.parse_args([f"--dataset_dir={value}"])
+    shown = form.format(value)
+    message = (
+        f"`dataset_dir` {shown}: no such folder (see `seed`); `predict`, or {shown}/m_run.json"
+    )
+    said = cli.as_flags(message)
+    assert said.count(shown) >= 2
+    if not {*"`'\""} & {*value}:
+        assert said == (
+            f"--dataset_dir {shown}: no such folder (see --seed); --predict, or {shown}/m_run.json"
+        )
+
+
+def test_what_a_file_holds_is_never_turned_into_a_flag() -> None:
+    parser = cli.build_parser("")
+    parser.add_argument("--seed")
+    parser.parse_args([])
+    for value in ("no`seed`folder", "'of a `seed` here'", '"its `seed`"', "a/`seed`"):
+        assert cli.as_flags(f"file {value} is not that of `seed`") == (
+            f"file {value} is not that of --seed"
+        )
 
 
 # The dataset's folder instead of its files
