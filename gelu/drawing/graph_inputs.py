@@ -67,8 +67,8 @@ class GraphInputs:
 
 @dataclass(frozen=True)
 class Activity:
-    """How active each neuron is, all (n_neurons,). n_samples: 1 for a trace; bits: how telling the
-    neuron is; active: for the sample shown, None where none is."""
+    """How active each neuron is, all (n_neurons,). n_samples: 1 for a trace; bits: how informative
+    the neuron is; active: for the sample shown, None where none is."""
 
     n_samples: int
     sample_id: int | None
@@ -123,7 +123,7 @@ def _graph_folder(
 def read_activity(
     inputs: GraphInputs, sample_id: int | None, note: Callable[[str], object]
 ) -> Activity:
-    """Return how active and how telling every neuron is, over all samples or for one of them.
+    """Return how active and how informative every neuron is, over all samples or for one of them.
 
     note: told where the samples tell no neuron from another. Raises `UserError` for samples that
     are not of the graph's run, and a `sample_id` that is not there.
