@@ -56,8 +56,8 @@ from gelu.cli import (
 )
 
 
-def main() -> None:
-    """Parse the command line and analyse the dataset."""
+def parsed() -> argparse.Namespace:
+    """Return the arguments of the command line."""
     parser = build_parser(__doc__)
     parser.required.add_argument(
         "--dataset_dir", metavar="FOLDER", help="folder of the dataset script; or the next two"
@@ -107,7 +107,12 @@ def main() -> None:
     add_device_argument(parser, works=False)
     arguments = parser.parse_args()
     require_folder_or_files(parser, arguments, "dataset_dir", ("dataset_csv", "activations_file"))
+    return arguments
 
+
+def main() -> None:
+    """Analyse the dataset."""
+    arguments = parsed()
     from gelu.analysis.output import analyse_files
     from gelu.analysis.settings import AnalysisSettings
 

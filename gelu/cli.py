@@ -78,7 +78,12 @@ class Parser(argparse.ArgumentParser):
     def format_help(self) -> str:
         # The usage line has the order of `_actions`, which is that in which they were added.
         groups = [group._group_actions for group in self._action_groups]
-        self._actions.sort(key=lambda action: [action in group for group in groups].index(True))
+        self._actions.sort(
+            key=lambda action: (
+                action.dest != "help",
+                [action in group for group in groups].index(True),
+            )
+        )
         return super().format_help()
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:

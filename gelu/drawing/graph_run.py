@@ -128,8 +128,8 @@ def _choose(
     n_edges = _stream(inputs, among.add, notes.append, "choosing edges")
     table = neuron_table(neurons, activity.frequency, bits, geometry)
     # What is noted of the list is noted each time that it is read.
-    told = tuple(dict.fromkeys(notes))
-    return GraphRun(inputs, activity, Subgraph(table, among.table()), n_edges, told)
+    each_once = tuple(dict.fromkeys(notes))
+    return GraphRun(inputs, activity, Subgraph(table, among.table()), n_edges, each_once)
 
 
 def _stream(
