@@ -411,7 +411,7 @@ BREACHES: list[tuple[Callable[[str], list[str]], str]] = [
 
 
 @pytest.mark.parametrize(
-    ("rule", "source"), BREACHES, ids=lambda it: getattr(it, "__name__", it[:60])
+    ("rule", "source"), BREACHES, ids=lambda it: getattr(it, "__name__", str(it)[:60])
 )
 def test_a_breach_is_noticed(rule: Callable[[str], list[str]], source: str) -> None:
     assert rule(source)
@@ -431,7 +431,7 @@ def test_a_breach_is_noticed(rule: Callable[[str], list[str]], source: str) -> N
         (turned, "count = n_layer * d_mlp; rows = MOST_VALUES // d_mlp"),
         (script_faults, "from gelu.a import Settings, f\ndef main():\n    f(Settings(1))"),
     ],
-    ids=lambda it: getattr(it, "__name__", it[:60]),
+    ids=lambda it: getattr(it, "__name__", str(it)[:60]),
 )
 def test_what_is_allowed_is_no_breach(rule: Callable[[str], list[str]], source: str) -> None:
     assert rule(source) == []
