@@ -24,10 +24,10 @@ position_specific   neurons whose activity depends on the absolute position, wit
                     goes with best, tested on one completion of each prompt at a time.
 similarities        Jaccard indices of completions within prompts and between them; the p-value, in
                     the summary, is of a permutation test over completions.
-consistent_neurons  neurons active in all completions of a prompt and in fewer of the others, most
-                    telling first, whether or not they pass (column passes). The p-value is the
-                    exact share of all ways to deal completions to the prompt anew that give it as
-                    many active tokens, in every completion some.
+consistent_neurons  neurons active in all completions of a prompt and in fewer of the others,
+                    strongest evidence first, whether or not they pass (column passes). The p-value
+                    is the exact share of all ways to deal completions to the prompt anew that give
+                    it as many active tokens, in every completion some.
 token_across_prompts  a token's neurons under one prompt and under others.
 token_clusters      samples grouped by k-means in the space of principal components, laid out in
                     the plane by t-SNE.
@@ -56,8 +56,8 @@ from gelu.cli import (
 )
 
 
-def main() -> None:
-    """Parse the command line and analyse the dataset."""
+def parsed() -> argparse.Namespace:
+    """Return the arguments of the command line."""
     parser = build_parser(__doc__)
     parser.required.add_argument(
         "--dataset_dir", metavar="FOLDER", help="folder of the dataset script; or the next two"
@@ -107,7 +107,12 @@ def main() -> None:
     add_device_argument(parser, works=False)
     arguments = parser.parse_args()
     require_folder_or_files(parser, arguments, "dataset_dir", ("dataset_csv", "activations_file"))
+    return arguments
 
+
+def main() -> None:
+    """Analyse the dataset."""
+    arguments = parsed()
     from gelu.analysis.output import analyse_files
     from gelu.analysis.settings import AnalysisSettings
 

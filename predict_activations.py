@@ -35,6 +35,8 @@ The same command on the same kind of machine, with the same number of threads an
 the same bytes; another number of threads rounds sums differently in the last digits.
 """
 
+import argparse
+
 from gelu.cli import (
     add_device_argument,
     add_model_argument,
@@ -53,8 +55,8 @@ HISTORY = 16
 MOST_HISTORY, MOST_WIDTH = 1 << 20, 1 << 14
 
 
-def main() -> None:
-    """Parse the command line; learn, or predict, or both."""
+def parsed() -> argparse.Namespace:
+    """Return the arguments of the command line."""
     parser = build_parser(__doc__)
     parser.required.add_argument(
         "--dataset_dir",
@@ -92,8 +94,12 @@ def main() -> None:
         "--predict", metavar="TEXT", help="a text whose neurons are to be predicted"
     )
     add_device_argument(parser)
-    arguments = parser.parse_args()
+    return parser.parse_args()
 
+
+def main() -> None:
+    """Learn, or predict, or both."""
+    arguments = parsed()
     from gelu.learning.activations_run import learn_and_predict
     from gelu.learning.settings import ActivationSettings
 

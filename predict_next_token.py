@@ -27,7 +27,8 @@ more from a readout that is there already, of the layers or of the next larger k
 penalty is taken over as it is); what does better on validation prompts counts. output_logprob is of
 the distribution after temperature and top-k: at a temperature below 1 the model is surer than its
 logits say, and a greedy dataset leaves no surprise at all; the ceiling is that of the dataset,
-whatever made it. Without the model, the summary bounds its expected accuracy: see the README.
+whatever made it. Without the model, ceiling_from_logprobs in the summary bounds its expected
+accuracy: docs/statistics.md, "Readouts".
 
 Writes {m}_next_token_prediction.csv (the scores), {m}_next_token_neurons.csv (for each frequent
 token the neurons that speak for it in the readout of all neurons that was fitted from nothing, with

@@ -30,13 +30,14 @@ from gelu.model.tokenizer import encode_text, load_tokenizer
 from gelu.neurons import dimension_of, layer_of
 from gelu.progress import bars
 from gelu.provenance import describe_run
-from gelu.samples.reading import check_weights
+from gelu.samples.reading import check_weights, dataset_files
 
 if TYPE_CHECKING:
     from gelu.learning.activation_study import ActivationStudy, Predictor
 
 SCRIPT = "predict_activations.py"
 PACKAGES = ("matplotlib", "numpy", "pandas", "scipy", "torch")
+NO_PREDICTOR = "there is no saved predictor; learn with `dataset_dir` first"
 
 
 @dataclass(frozen=True)
@@ -73,18 +74,17 @@ def learn(inputs: LearningInputs, settings: ActivationSettings, device: str) -> 
     """Learn and test, with progress bars."""
     # Before torch starts: matrix products on a GPU are not repeatable without.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    import torch
-
     from gelu.learning.activation_study import study_activations
+    from gelu.learning.deterministic import deterministic_algorithms
     from gelu.model.allocator import keep_freed_memory
     from gelu.model.loading import pick_device
 
     keep_freed_memory()
-    torch.use_deterministic_algorithms(True)
     read = inputs.read
-    study = study_activations(
-        read.samples, read.groups, inputs.history, settings, pick_device(device), bars
-    )
+    with deterministic_algorithms():
+        study = study_activations(
+            read.samples, read.groups, inputs.history, settings, pick_device(device), bars
+        )
     return ActivationRun(inputs, settings, study)
 
 
@@ -161,7 +161,7 @@ def saved_predictor(output_dir: str | Path, model_type: str | ModelSource) -> "P
     path = files.path(artifacts.ACTIVATION_PREDICTOR)
     description = artifacts.read_predictor(path)
     if description is None:
-        raise UserError(f"{path}: no such file; learn with `dataset_dir` first")
+        raise UserError(f"{path}: {NO_PREDICTOR}")
     from gelu.learning.activation_study import load_predictor
 
     tensors = artifacts.read_tensors(files.path(artifacts.ACTIVATION_PREDICTOR_WEIGHTS))
@@ -253,6 +253,18 @@ def _prediction_lines(table: pd.DataFrame) -> Iterator[str]:
 # The script's one call
 
 
+def _require_files(
+    source: ModelSource, output_dir: str | Path, dataset_dir: str | Path | None
+) -> None:
+    """Raise `UserError` where what is to be read is not there, before a tokenizer is fetched."""
+    if dataset_dir is None:
+        predictor = Artifacts(Path(output_dir), source.name).path(artifacts.ACTIVATION_PREDICTOR)
+        if not predictor.is_file():
+            raise UserError(f"{predictor}: {NO_PREDICTOR}")
+    else:
+        dataset_files(dataset_dir, source.name)
+
+
 def learn_and_predict(
     output_dir: str | Path,
     model_type: str | ModelSource | None,
@@ -274,6 +286,7 @@ def learn_and_predict(
         if dataset_dir is None
         else model_at_hand(model_type, dataset_dir, "dataset_dir", DATASET_FILES)
     )
+    _require_files(source, output_dir, dataset_dir)
     token_ids = None if predict is None else encode(source, predict)
     predicted = [] if token_ids is None else [artifacts.PREDICTED_NEURONS]
     if dataset_dir is None:
