@@ -13,8 +13,9 @@ completions together), and all 50 at once, for which the prompts are cut to one 
 make of padding is `foreign_client.py`'s matter. Without a cache, two completions, each alone. Ours
 hands over packed records that are dropped.
 
---ablate takes single optimisations away instead, --recorder the recorder, and --profile says where
-our time goes. Without one of these it needs benchmarks/requirements.txt.
+--best leaves out what is slower than the largest batches of each, for large models. --ablate takes
+single optimisations away instead, --recorder the recorder, and --profile says where our time goes.
+Without one of these three it needs benchmarks/requirements.txt.
 """
 
 import argparse
@@ -28,7 +29,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-HF_BATCHES = (5, 10, 25, 50)
+HF_BATCHES, BEST_BATCHES = (5, 10, 25, 50), (25, 50)
 NO_CACHE_ROWS = 2
 OURS, OFF = "this project, recording", "this project, recorder off"
 LIMIT_MKL, LIMIT = "matrix products alone, MKL", "matrix products alone, oneDNN"
@@ -49,6 +50,8 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3, help="counted rounds")
     parser.add_argument("--ablate", action="store_true", help="ours alone, without its parts")
     parser.add_argument("--recorder", action="store_true", help="ours alone, recorder on and off")
+    parser.add_argument("--tokens", type=int, default=50, help="a completion")
+    parser.add_argument("--best", action="store_true", help="only the largest batches of each")
     parser.add_argument("--profile", action="store_true", help="ours alone, by operation")
     arguments = parser.parse_args()
     from benchmarks.measuring import in_turns, report
@@ -57,7 +60,7 @@ def main() -> None:
 
     with model_folder(arguments.shape) as folder:
         model = load_ours(folder, shape_title(arguments.shape))
-        work = make_workload(vocab_size=model.geometry.vocab_size)
+        work = make_workload(arguments.tokens, model.geometry.vocab_size)
         if arguments.profile:
             report(_section("Where the time goes", arguments.shape), _profile(model, work))
             return
@@ -66,7 +69,7 @@ def main() -> None:
         elif arguments.ablate:
             ways = _ablations(model, load_ours(folder, shape_title(arguments.shape)), work)
         else:
-            ways = _all_ways(model, folder, work)
+            ways = _all_ways(model, folder, work, arguments.best)
     seconds = in_turns({name: run for name, (run, _) in ways.items()}, arguments.repeats)
     rates = {name: [ways[name][1] / s for s in seconds[name]] for name in ways}
     if arguments.recorder:
@@ -84,7 +87,7 @@ def _section(title: str, shape: str) -> str:
     return title if shape == "gpt2" else f"{title}, {shape_title(shape)}"
 
 
-def _all_ways(model: Any, folder: str, work: Any) -> Ways:
+def _all_ways(model: Any, folder: str, work: Any, best: bool) -> Ways:
     from benchmarks import matrix_products
     from benchmarks.workload import load_theirs, write_hugging_face
 
@@ -95,15 +98,17 @@ def _all_ways(model: Any, folder: str, work: Any) -> Ways:
         run = partial(matrix_products.run_products, matrices, rows, work.n_new, multiply)
         ways[name] = (run, work.n_rows)
     theirs = load_theirs(folder)
-    for size in HF_BATCHES:
+    for size in BEST_BATCHES if best else HF_BATCHES:
         run = partial(write_hugging_face, theirs, work, size)
         ways[f"Hugging Face generate, no recording, batch {size}"] = (run, work.n_rows)
+    if best:
+        return ways | _recording_peers(folder, work, best)
     short = replace(work, prompts=work.prompts[:NO_CACHE_ROWS], n_samples=1)
     ways["one at a time without cache, recording"] = (
         partial(_without_cache, theirs, short),
         short.n_rows,
     )
-    return ways | _recording_peers(folder, work)
+    return ways | _recording_peers(folder, work, best)
 
 
 def _recorder(model: Any, work: Any) -> Ways:
@@ -127,7 +132,7 @@ def _recorder_table(seconds: dict[str, list[float]]) -> str:
     )
 
 
-def _recording_peers(folder: str, work: Any) -> Ways:
+def _recording_peers(folder: str, work: Any, best: bool) -> Ways:
     from benchmarks import peers
 
     least = min(map(len, work.prompts))
@@ -135,7 +140,8 @@ def _recording_peers(folder: str, work: Any) -> Ways:
     lens, sight = peers.TransformerLens(folder), peers.NNSight(folder)
     ways: Ways = {}
     for name, peer in (("TransformerLens", lens), ("nnsight", sight)):
-        ways[f"{name}, per prompt"] = (partial(peers.per_prompt, peer, work), work.n_rows)
+        if not best:
+            ways[f"{name}, per prompt"] = (partial(peers.per_prompt, peer, work), work.n_rows)
         ways[f"{name}, all at once"] = (partial(peers.at_once, peer, together), work.n_rows)
     return ways
 
