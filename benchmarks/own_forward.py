@@ -5,8 +5,9 @@ Example:
 
 Both have the same weights, packed products of oneDNN, memory of keys and values, and hooks; they
 differ in the forward pass, and in what is imported for it. Speed: gpt2's shape and the workload of
-`generation.py`, recording, at several batch sizes. Start: the dataset script as a process, one
-prompt and one token, until its first shard appears, with gpt2-demo and with gpt2's shape.
+`generation.py` with 20 tokens a completion, recording, at several batch sizes. Start: the dataset
+script as a process, one prompt and one token, until its first shard appears, with gpt2-demo and
+with gpt2's shape.
 """
 
 import argparse
@@ -31,7 +32,7 @@ loading._load_gpt2 = load_by_transformers
 sys.argv.pop(0)
 runpy.run_path(sys.argv[0], run_name="__main__")
 """
-BATCHES = (50, 10, 1)
+BATCHES, N_NEW = (50, 10, 1), 20
 OWN, THEIRS = "own forward", "transformers' module"
 
 
@@ -83,7 +84,7 @@ def _speeds(folder: str, repeats: int) -> list[list[str]]:
     from benchmarks.workload import load_ours, make_workload, write_ours
     from gelu.model import loading
 
-    work = make_workload()
+    work = make_workload(N_NEW)
     own = load_ours(folder, "gpt2")
     with replaced(loading, "_load_gpt2", load_by_transformers):
         theirs = load_ours(folder, "gpt2")
