@@ -40,7 +40,7 @@ REAL_OUT := $(OUT)/real
 # The converted weights are kept here, not in the user's cache: `make clean` takes them away.
 REAL_RUN := PYTHONPATH=$(REAL) GELU_CACHE=$(REAL)/cache $(RUN)
 
-.PHONY: anew setup demo findings real test test-pythons lint fuzz coverage bench model clean
+.PHONY: anew setup demo findings real test test-pythons lint fuzz coverage bench bench-client model clean
 
 setup: $(READY)
 
@@ -150,10 +150,15 @@ lint: $(READY)
 	$(RUN) -m ruff check .
 	$(RUN) -m mypy
 
-# In an environment of its own, with the peers. An hour, 16 GB of memory, 20 GB of disk; writes
+# In an environment of its own, with the peers. Two hours, 16 GB of memory, 20 GB of disk; writes
 # benchmarks/RESULTS.md.
-bench: $(BENCH_READY)
+bench: bench-client
 	$(BENCH_RUN) benchmarks/generation.py
+	for shape in pythia-160m opt-125m qwen2.5-0.5b; do \
+		$(BENCH_RUN) benchmarks/generation.py --shape $$shape --best --tokens 25 || exit 1; \
+		$(BENCH_RUN) benchmarks/generation.py --shape $$shape --profile --tokens 25 || exit 1; \
+	done
+	$(BENCH_RUN) benchmarks/own_forward.py
 	$(BENCH_RUN) benchmarks/generation.py --recorder --repeats 20
 	$(BENCH_RUN) benchmarks/generation.py --ablate
 	$(BENCH_RUN) benchmarks/bfloat16.py
@@ -169,6 +174,11 @@ bench: $(BENCH_READY)
 	$(BENCH_RUN) benchmarks/small_data.py
 	$(BENCH_RUN) benchmarks/patterns.py
 	$(BENCH_RUN) benchmarks/patterns.py --samples 10000
+
+# Whether TransformerLens and nnsight record what we do, and who is right where they do not.
+bench-client: $(BENCH_READY)
+	$(BENCH_RUN) -m pytest -n 0 benchmarks/test_foreign_client.py
+	$(BENCH_RUN) benchmarks/foreign_client.py
 
 $(BENCH_READY): requirements.txt benchmarks/requirements.txt $(call stale,$(BENCH_VENV))
 	@$(BASE) -B -c "import gelu"

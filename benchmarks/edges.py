@@ -82,9 +82,9 @@ def _raw(path: Path, block: bytes, size: int) -> None:
 
 def _strongest(name: str) -> str:
     from benchmarks.measuring import run_measured
-    from benchmarks.workload import saved_shape
+    from benchmarks.shapes import model_folder
 
-    with saved_shape(name) as folder, tempfile.TemporaryDirectory() as output:
+    with model_folder(name) as folder, tempfile.TemporaryDirectory() as output:
         weights = sum(file.stat().st_size for file in Path(folder).glob("*.safetensors")) / 1e6
         command = [sys.executable, SCRIPT, "--model_type", folder, "--output_dir", output]
         usage = run_measured([*command, "--edges", "strongest"])

@@ -3,10 +3,10 @@
 Example:
   python benchmarks/gate_signs.py --model_type SmolLM2-135M-Instruct.Q4_1.gguf
 
-Reads texts of parcellation_datasets/general.csv, one token after another, and prints for each layer
+Reads texts of parcellation_datasets/general.csv, one token after another, and tells for each layer
 the share of all cells (neuron and token) in which the activation function's output is above 0, and
 in which the value, its product with the other projection, is. A share of one half at every layer is
-what coins would give.
+what coins would give. Writes a section of RESULTS.md.
 """
 
 import argparse
@@ -18,19 +18,21 @@ import pandas as pd
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
+from benchmarks.measuring import report, table
+
 PROMPTS = ROOT / "parcellation_datasets" / "general.csv"
 
 
 def main() -> None:
-    """Parse the command line and print the shares."""
+    """Parse the command line and report the shares."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--model_type", required=True, help="a model with gated MLPs")
-    table = shares(parser.parse_args().model_type)
-    print(table.to_string(index=False, float_format=lambda share: f"{share:.2%}"))
-    mean = table[["gate", "value"]].mean()
-    print(f"all layers: gate > 0 {mean['gate']:.2%}, value > 0 {mean['value']:.2%}")
+    found = shares(parser.parse_args().model_type)
+    rows = [[f"{it.layer}", f"{it.gate:.2%}", f"{it.value:.2%}"] for it in found.itertuples()]
+    rows.append(["all", f"{found['gate'].mean():.2%}", f"{found['value'].mean():.2%}"])
+    report("Gated MLPs", table(["layer", "gate above 0", "value above 0"], rows))
 
 
 def shares(model_type: str) -> pd.DataFrame:

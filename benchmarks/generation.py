@@ -1,24 +1,27 @@
 """Generating with recording, beside Hugging Face `generate`, TransformerLens and nnsight.
 
-Example:
+Examples:
   python benchmarks/generation.py --repeats 3
+  python benchmarks/generation.py --shape qwen2.5-0.5b --repeats 2
+  python benchmarks/generation.py --shape FOLDER --profile
 
-Weights of gpt2's shape, random, saved to a temporary folder and loaded as each library loads them;
-10 prompts of 4 to 12 tokens x 5 completions x 50 tokens at temperature 0.8, all in turns in one
-run. Hugging Face `generate` keeps nothing. TransformerLens and nnsight keep which neurons are
-active at each token; per prompt (the 5 completions together), and all 50 at once, for which the
-prompts are cut to one length, since neither pads while it records. Without a cache, two
-completions, each alone. Ours hands over packed records that are dropped.
+Random weights of a model's shape, saved to a temporary folder, or a model's own folder or .gguf
+file (as float32), loaded as each library loads them; 10 prompts of 4 to 12 tokens x 5 completions x
+50 tokens at temperature 0.8, all in turns in one run. Hugging Face `generate` keeps nothing.
+TransformerLens and nnsight keep which neurons are active at each token; per prompt (the 5
+completions together), and all 50 at once, for which the prompts are cut to one length: what they
+make of padding is `foreign_client.py`'s matter. Without a cache, two completions, each alone. Ours
+hands over packed records that are dropped.
 
---ablate takes single optimisations away instead, --recorder the recorder. Without them it needs
-benchmarks/requirements.txt.
+--best leaves out what is slower than the largest batches of each, for large models. --ablate takes
+single optimisations away instead, --recorder the recorder, and --profile says where our time goes.
+Without one of these three it needs benchmarks/requirements.txt.
 """
 
 import argparse
 import statistics
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -26,7 +29,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-HF_BATCHES = (5, 10, 25, 50)
+HF_BATCHES, BEST_BATCHES = (5, 10, 25, 50), (25, 50)
 NO_CACHE_ROWS = 2
 OURS, OFF = "this project, recording", "this project, recorder off"
 LIMIT_MKL, LIMIT = "matrix products alone, MKL", "matrix products alone, oneDNN"
@@ -39,34 +42,52 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--model", default="gpt2", help="shape: gpt2, gpt2-medium, ...")
+    parser.add_argument(
+        "--shape",
+        default="gpt2",
+        help="gpt2, gpt2-medium, ..., pythia-160m, opt-125m, qwen2.5-0.5b; or a folder, or a .gguf",
+    )
     parser.add_argument("--repeats", type=int, default=3, help="counted rounds")
     parser.add_argument("--ablate", action="store_true", help="ours alone, without its parts")
     parser.add_argument("--recorder", action="store_true", help="ours alone, recorder on and off")
+    parser.add_argument("--tokens", type=int, default=50, help="a completion")
+    parser.add_argument("--best", action="store_true", help="only the largest batches of each")
+    parser.add_argument("--profile", action="store_true", help="ours alone, by operation")
     arguments = parser.parse_args()
     from benchmarks.measuring import in_turns, report
-    from benchmarks.workload import load_ours, make_workload, saved_shape
+    from benchmarks.shapes import model_folder, shape_title
+    from benchmarks.workload import load_ours, make_workload
 
-    work = make_workload()
-    with saved_shape(arguments.model) as folder:
-        model = load_ours(folder, arguments.model)
+    with model_folder(arguments.shape) as folder:
+        model = load_ours(folder, shape_title(arguments.shape))
+        work = make_workload(arguments.tokens, model.geometry.vocab_size)
+        if arguments.profile:
+            report(_section("Where the time goes", arguments.shape), _profile(model, work))
+            return
         if arguments.recorder:
             ways = _recorder(model, work)
         elif arguments.ablate:
-            ways = _ablations(model, load_ours(folder, arguments.model), work)
+            ways = _ablations(model, load_ours(folder, shape_title(arguments.shape)), work)
         else:
-            ways = _all_ways(model, folder, work)
+            ways = _all_ways(model, folder, work, arguments.best)
     seconds = in_turns({name: run for name, (run, _) in ways.items()}, arguments.repeats)
     rates = {name: [ways[name][1] / s for s in seconds[name]] for name in ways}
     if arguments.recorder:
-        report("What recording costs", _recorder_table(seconds))
+        report(_section("What recording costs", arguments.shape), _recorder_table(seconds))
     elif arguments.ablate:
-        report("What each part of generating buys", _ablation_table(rates))
+        title = _section("What each part of generating buys", arguments.shape)
+        report(title, _ablation_table(rates))
     else:
-        report("Generating with recording", _table(rates))
+        report(_section("Generating with recording", arguments.shape), _table(rates))
 
 
-def _all_ways(model: Any, folder: str, work: Any) -> Ways:
+def _section(title: str, shape: str) -> str:
+    from benchmarks.shapes import shape_title
+
+    return title if shape == "gpt2" else f"{title}, {shape_title(shape)}"
+
+
+def _all_ways(model: Any, folder: str, work: Any, best: bool) -> Ways:
     from benchmarks import matrix_products
     from benchmarks.workload import load_theirs, write_hugging_face
 
@@ -77,15 +98,17 @@ def _all_ways(model: Any, folder: str, work: Any) -> Ways:
         run = partial(matrix_products.run_products, matrices, rows, work.n_new, multiply)
         ways[name] = (run, work.n_rows)
     theirs = load_theirs(folder)
-    for size in HF_BATCHES:
+    for size in BEST_BATCHES if best else HF_BATCHES:
         run = partial(write_hugging_face, theirs, work, size)
         ways[f"Hugging Face generate, no recording, batch {size}"] = (run, work.n_rows)
+    if best:
+        return ways | _recording_peers(folder, work, best)
     short = replace(work, prompts=work.prompts[:NO_CACHE_ROWS], n_samples=1)
     ways["one at a time without cache, recording"] = (
         partial(_without_cache, theirs, short),
         short.n_rows,
     )
-    return ways | _recording_peers(folder, work)
+    return ways | _recording_peers(folder, work, best)
 
 
 def _recorder(model: Any, work: Any) -> Ways:
@@ -109,7 +132,7 @@ def _recorder_table(seconds: dict[str, list[float]]) -> str:
     )
 
 
-def _recording_peers(folder: str, work: Any) -> Ways:
+def _recording_peers(folder: str, work: Any, best: bool) -> Ways:
     from benchmarks import peers
 
     least = min(map(len, work.prompts))
@@ -117,7 +140,8 @@ def _recording_peers(folder: str, work: Any) -> Ways:
     lens, sight = peers.TransformerLens(folder), peers.NNSight(folder)
     ways: Ways = {}
     for name, peer in (("TransformerLens", lens), ("nnsight", sight)):
-        ways[f"{name}, per prompt"] = (partial(peers.per_prompt, peer, work), work.n_rows)
+        if not best:
+            ways[f"{name}, per prompt"] = (partial(peers.per_prompt, peer, work), work.n_rows)
         ways[f"{name}, all at once"] = (partial(peers.at_once, peer, together), work.n_rows)
     return ways
 
@@ -126,11 +150,14 @@ def _without_cache(model: Any, work: Any) -> None:
     """Read the whole text anew for each token and keep the neurons active at its end."""
     import torch
 
+    from gelu.model.hooks import mlp_modules
+
     active: list[Any] = []
-    hooks = [
-        block.mlp.act.register_forward_hook(lambda _, __, out: active.append(out[:, -1] > 0))
-        for block in model.transformer.h
-    ]
+
+    def keep(module: Any, inputs: Any, output: Any) -> None:
+        active.append(output.reshape(-1, output.shape[-1])[-1] > 0)
+
+    hooks = [mlp.activation.register_forward_hook(keep) for mlp in mlp_modules(model)]
     with torch.inference_mode():
         for prompt in work.prompts:
             ids = torch.tensor([prompt])
@@ -140,7 +167,7 @@ def _without_cache(model: Any, work: Any) -> None:
                 ids = torch.cat([ids, token], dim=1)
     for hook in hooks:
         hook.remove()
-    assert len(active) == work.n_rows * len(model.transformer.h)
+    assert len(active) == work.n_rows * len(hooks)
 
 
 def _table(rates: dict[str, list[float]]) -> str:
@@ -158,10 +185,11 @@ def _table(rates: dict[str, list[float]]) -> str:
 
 
 def _ablations(model: Any, unpacked: Any, work: Any) -> Ways:
+    from benchmarks.measuring import replaced
     from benchmarks.workload import write_ours
     from gelu.model import matmul
 
-    with _replaced(matmul, "_reorder", None):
+    with replaced(matmul, "_reorder", None):
         unpacked.pack()
     run = partial(write_ours, model, work)
     ways: Ways = {
@@ -192,25 +220,17 @@ def _under(change: Callable[[], Any], run: Callable[[], object]) -> None:
         run()
 
 
-@contextmanager
-def _replaced(place: Any, name: str, value: Any) -> Iterator[None]:
-    before = getattr(place, name)
-    setattr(place, name, value)
-    try:
-        yield
-    finally:
-        setattr(place, name, before)
-
-
 def _mkl_products() -> Any:
+    from benchmarks.measuring import replaced
     from gelu.model import matmul
 
-    return _replaced(matmul, "_onednn", None)
+    return replaced(matmul, "_onednn", None)
 
 
 def _torch_multinomial() -> Any:
     import torch
 
+    from benchmarks.measuring import replaced
     from gelu.generation import decoding as generation
 
     def draw(logits: Any, uniforms: Any, temperature: float, top_k: int) -> tuple[Any, Any]:
@@ -218,7 +238,7 @@ def _torch_multinomial() -> Any:
         ids = torch.multinomial(probabilities, 1)
         return ids[:, 0], probabilities.gather(1, ids)[:, 0].log().double()
 
-    return _replaced(generation, "draw_tokens", draw)
+    return replaced(generation, "draw_tokens", draw)
 
 
 def _ablation_table(rates: dict[str, list[float]]) -> str:
@@ -230,6 +250,35 @@ def _ablation_table(rates: dict[str, list[float]]) -> str:
     ]
     return "Each line takes one part away; the ratio says what that part is worth.\n\n" + table(
         ["way", "rows/s", "ours is so many times as fast"], lines
+    )
+
+
+def _profile(model: Any, work: Any) -> str:
+    """Return what share of writing each operation has, those of one hundredth and more."""
+    from torch.profiler import ProfilerActivity, profile
+
+    from benchmarks.measuring import table
+    from benchmarks.workload import write_ours
+
+    write_ours(model, work)
+    with profile(activities=[ProfilerActivity.CPU]) as found:
+        write_ours(model, work)
+    events = sorted(found.key_averages(), key=lambda event: -event.self_cpu_time_total)
+    total = sum(event.self_cpu_time_total for event in events)
+    lines = [
+        [
+            event.key,
+            f"{event.self_cpu_time_total / total:.1%}",
+            f"{event.count / work.n_new:,.0f}",
+            f"{event.self_cpu_time_total / work.n_new / 1e3:.2f}",
+        ]
+        for event in events
+        if event.self_cpu_time_total >= total / 100
+    ]
+    return (
+        f"{total / work.n_new / 1e3:.1f} ms for each token of all completions, the reading of the "
+        "prompts included; the profiler itself makes small operations look larger.\n\n"
+        + table(["operation", "share", "calls a token", "ms a token"], lines)
     )
 
 

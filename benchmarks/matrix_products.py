@@ -30,13 +30,27 @@ def run_products(
 
 
 def matrices_of(model: Any) -> list[Any]:
-    """Return what a token is multiplied with, each (n_in, n_out) with its packed copy."""
-    from gelu.model.matmul import pack
+    """Return what a token is multiplied with, each (n_in, n_out) with its packed copy.
 
-    matrices = []
-    for block in model.transformer.h:
-        attention, mlp = block.attn, block.mlp
-        projections = (attention.c_attn, attention.c_proj, mlp.c_fc, mlp.c_proj)
-        matrices += [projection.weight for projection in projections]
-    matrices.append(model.lm_head.weight.t())
-    return [(matrix, pack(matrix)) for matrix in matrices]
+    They are noted while a model reads one token, and so are those of any family, in its order.
+    """
+    import torch
+
+    from benchmarks.measuring import replaced
+    from gelu.model import gpt2, pretrained
+    from gelu.model.matmul import affine
+
+    matrices: list[Any] = []
+
+    def noting(x: Any, weight: Any, bias: Any = None, packed: Any = None) -> Any:
+        matrices.append((weight, packed))
+        return affine(x, weight, bias, packed)
+
+    model.pack()
+    with (
+        replaced(gpt2, "affine", noting),
+        replaced(pretrained, "affine", noting),
+        torch.inference_mode(),
+    ):
+        model(torch.tensor([[0]]))
+    return matrices

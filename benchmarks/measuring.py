@@ -7,7 +7,8 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,17 @@ def in_turns(ways: Mapping[str, Callable[[], object]], repeats: int) -> dict[str
                 seconds[name].append(time.perf_counter() - start)
             print(f"round {repeat} of {repeats}: {name}", file=sys.stderr, flush=True)
     return seconds
+
+
+@contextmanager
+def replaced(place: Any, name: str, value: Any) -> Iterator[None]:
+    """Put a value in the place of an attribute for a while."""
+    before = getattr(place, name)
+    setattr(place, name, value)
+    try:
+        yield
+    finally:
+        setattr(place, name, before)
 
 
 def ratio(theirs: Sequence[float], ours: Sequence[float]) -> str:
@@ -89,7 +101,9 @@ def report(section: str, text: str) -> None:
 
     The command is the one that was run; the machine is described below it.
     """
-    command = " ".join(["python", os.path.relpath(sys.argv[0], ROOT), *sys.argv[1:]])
+    # Of a folder elsewhere on this machine the name will do.
+    named = [Path(word).name if Path(word).is_absolute() else word for word in sys.argv[1:]]
+    command = " ".join(["python", os.path.relpath(sys.argv[0], ROOT), *named])
     body = f"## {section}\n\n`{command}`  \n{machine()}\n\n{text.strip()}\n"
     print(body)
     before = RESULTS.read_text(encoding="utf-8")

@@ -57,9 +57,9 @@ def main() -> None:
         for name, s in seconds.items()
     ]
     firsts = {
-        "to the first token": partial(_first_token, [sys.executable, SCRIPT]),
+        "to the first token": partial(first_token, [sys.executable, SCRIPT]),
         "the same, everything imported at the top": partial(
-            _first_token, [sys.executable, "-c", AT_THE_TOP, SCRIPT]
+            first_token, [sys.executable, "-c", AT_THE_TOP, SCRIPT]
         ),
     }
     first = in_turns(firsts, arguments.repeats)
@@ -75,13 +75,14 @@ def _run(command: list[Any]) -> None:
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
 
 
-def _first_token(command: list[Any]) -> None:
+def first_token(command: list[Any], model_type: str = "gpt2-demo") -> None:
+    """Run the dataset script, as this command calls it, until its first shard appears."""
     with tempfile.TemporaryDirectory() as folder:
         csv, export = Path(folder) / "prompts.csv", Path(folder) / "dataset"
         csv.write_text("prompts,number_of_new_tokens\nI think love is,1\n", encoding="utf-8")
         arguments: list[Any] = [
             "--model_type",
-            "gpt2-demo",
+            model_type,
             "--input_csv",
             csv,
             "--export_dir",
@@ -101,12 +102,12 @@ def _first_token(command: list[Any]) -> None:
 
 def _seconds_to_end(repeats: int) -> dict[str, list[float]]:
     """Return how long runs on gpt2's shape go on after Ctrl-C, `repeats` of each kind."""
-    from benchmarks.workload import saved_shape
+    from benchmarks.shapes import model_folder
 
     long_prompts = "".join(f'"{number} {"so " * 880}",20,1\n' for number in range(64))
     kinds = {"reading long prompts": long_prompts, "writing": "I think,900,640\n"}
     rng = random.Random(0)
-    with saved_shape("gpt2") as model, tempfile.TemporaryDirectory() as work:
+    with model_folder("gpt2") as model, tempfile.TemporaryDirectory() as work:
         for name in ("tokenizer.json", "tokenizer_config.json"):
             shutil.copy(ROOT / "models" / "gpt2-demo" / name, model)
         return {

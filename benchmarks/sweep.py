@@ -1,11 +1,12 @@
 """Rows a second over the batch size and over the model's size, against the matrix products' limit.
 
 Example:
-  python benchmarks/sweep.py --models gpt2,gpt2-medium --batches 1,5,15,50,128
+  python benchmarks/sweep.py --shapes gpt2,gpt2-medium --batches 1,5,15,50,128
 
-For each model and batch size, in turns: this project with recording, Hugging Face `generate`
-without, and the model's matrix products alone with as many rows (oneDNN and MKL). One batch of
-equal prompts of 8 tokens, 20 tokens each. Writes the plot beside RESULTS.md.
+For each shape (as `generation.py --shape` takes it) and batch size, in turns: this project with
+recording, Hugging Face `generate` without, and the model's matrix products alone with as many rows
+(oneDNN and MKL). One batch of equal prompts of 8 tokens, 20 tokens each. Writes the plot beside
+RESULTS.md.
 """
 
 import argparse
@@ -36,14 +37,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--models", default="gpt2,gpt2-medium", help="shapes, comma-separated")
+    parser.add_argument("--shapes", default="gpt2,gpt2-medium", help="comma-separated")
     parser.add_argument("--batches", default="1,5,15,50,128", help="sizes, comma-separated")
     parser.add_argument("--repeats", type=int, default=2, help="counted rounds")
     arguments = parser.parse_args()
     from benchmarks.measuring import report, table
 
     rows = []
-    for name in arguments.models.split(","):
+    for name in arguments.shapes.split(","):
         rows += _measure(name, [int(b) for b in arguments.batches.split(",")], arguments.repeats)
     _plot(rows).savefig(PLOT, dpi=110)
     lines = []
@@ -59,17 +60,18 @@ def main() -> None:
 def _measure(name: str, batches: list[int], repeats: int) -> list[dict[str, Any]]:
     from benchmarks import matrix_products
     from benchmarks.measuring import in_turns
+    from benchmarks.shapes import model_folder, shape_title
     from benchmarks.workload import (
         Workload,
         load_ours,
         load_theirs,
-        saved_shape,
         write_hugging_face,
         write_ours,
     )
 
-    with saved_shape(name) as folder:
-        ours, theirs = load_ours(folder, name), load_theirs(folder)
+    title = shape_title(name)
+    with model_folder(name) as folder:
+        ours, theirs = load_ours(folder, title), load_theirs(folder)
     rows, matrices = [], matrix_products.matrices_of(ours)
     for batch in batches:
         work = Workload([list(range(1, N_TOKENS + 1))], batch, N_NEW)
@@ -82,7 +84,7 @@ def _measure(name: str, batches: list[int], repeats: int) -> list[dict[str, Any]
         }
         seconds = in_turns(ways, repeats)
         rates = {way: work.n_rows / statistics.median(s) for way, s in seconds.items()}
-        rows.append({"model": name, "batch": batch, **rates})
+        rows.append({"model": title, "batch": batch, **rates})
     return rows
 
 

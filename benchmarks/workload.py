@@ -1,6 +1,5 @@
 """What the benchmarks of generation let everybody write: 10 prompts, 5 completions, 50 tokens."""
 
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,21 +24,14 @@ class Workload:
         return len(self.prompts) * self.n_samples * self.n_new
 
 
-def make_workload(n_new: int = N_NEW) -> Workload:
-    """Return the issue's workload: random tokens of GPT-2's vocabulary, 4 to 12 a prompt."""
+def make_workload(n_new: int = N_NEW, vocab_size: int = 50257) -> Workload:
+    """Return the issue's workload: random tokens of a vocabulary, 4 to 12 a prompt."""
     rng = np.random.default_rng(0)
     lengths = rng.integers(SHORTEST, LONGEST + 1, N_PROMPTS)
     lengths[0] = SHORTEST
-    return Workload([rng.integers(0, 50257, length).tolist() for length in lengths], n_new=n_new)
-
-
-def saved_shape(name: str) -> "tempfile.TemporaryDirectory[str]":
-    """Save a random model of a size in a temporary folder, as `save_pretrained` does."""
-    from benchmarks.shapes import random_gpt2
-
-    folder = tempfile.TemporaryDirectory()
-    random_gpt2(name).save_pretrained(folder.name)
-    return folder
+    return Workload(
+        [rng.integers(0, vocab_size, length).tolist() for length in lengths], n_new=n_new
+    )
 
 
 def load_ours(folder: str, name: str) -> Any:
@@ -52,9 +44,10 @@ def load_ours(folder: str, name: str) -> Any:
 
 def load_theirs(folder: str) -> Any:
     """Load it as transformers does."""
-    from transformers import GPT2LMHeadModel
+    import torch
+    from transformers import AutoModelForCausalLM
 
-    return GPT2LMHeadModel.from_pretrained(folder).eval()
+    return AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
 
 
 def write_ours(
@@ -70,7 +63,7 @@ def write_ours(
         for index, ids in enumerate(work.prompts)
     ]
     longest = max(map(len, work.prompts)) + work.n_new
-    geometry = model.architecture.geometry
+    geometry = model.geometry
     plan = make_plan(prompts, batch_size or default_batch_size("cpu", geometry, longest))
     n_rows = 0
     for batch in range(plan.n_batches):

@@ -47,6 +47,7 @@ LONGEST = 54
 OPENERS = {
     "model/config.py": "a model's configuration",
     "model/download.py": "what comes from the hub",
+    "model/gguf.py": "what is kept of a file of llama.cpp",
     "model/hub.py": "the hub's cache",
     "model/loading.py": "a model's weights",
     "model/tokenizer.py": "a model's tokenizer",
