@@ -96,4 +96,4 @@ def model_folder(shape: str) -> Iterator[str]:
 
 def shape_title(shape: str) -> str:
     """Return what a shape is called in a table: no folder of this machine."""
-    return shape if shape in SHAPES else Path(shape).resolve().name.removesuffix(".gguf")
+    return shape if shape in SHAPES else Path(shape).absolute().name.removesuffix(".gguf")
