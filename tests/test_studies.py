@@ -5,29 +5,29 @@ from pathlib import Path
 
 import pytest
 
-from gelu.analysis.output import analyse_files, write_analysis
-from gelu.analysis.run import analyse_folder
+from gelu.analysis.output import save_analysis, write_analysis
+from gelu.analysis.run import analyse_dataset
 from gelu.analysis.settings import AnalysisSettings
 from gelu.artifacts import EDGES, GRAPH_PICTURE_FILES, PICKLE, Artifacts
 from gelu.drawing.graph_run import (
-    GraphSettings,
     choose_graph,
-    draw_graph,
     graph_figures,
+    save_graph_pictures,
     write_graph_pictures,
 )
-from gelu.drawing.samples_run import choose_samples, draw_samples, sample_figures
+from gelu.drawing.samples_run import choose_samples, sample_figures, write_sample_pictures
+from gelu.drawing.settings import GraphSettings
 from gelu.errors import UserError
 from gelu.findings.run import write_findings
 from gelu.generation.run import GenerationOptions, Sharing, generate_dataset
 from gelu.generation.trace import trace_text, write_trace
 from gelu.graph.output import write_graph
-from gelu.learning.activations_run import learn_and_predict, predict_activations
+from gelu.learning.activations_run import predict_activations, write_activation_prediction
 from gelu.learning.next_token_run import predict_next_token
 from gelu.learning.settings import ActivationSettings, NextTokenSettings
-from gelu.patterns.output import write_patterns
-from gelu.patterns.run import PatternSettings, patterns_of_folder
-from gelu.patterns.testing import SearchSettings
+from gelu.patterns.output import save_patterns
+from gelu.patterns.run import extract_patterns
+from gelu.patterns.settings import PatternSettings, SearchSettings
 from gelu.temperatures.run import compare_temperatures
 from tests.helpers import run_script_here, save_gpt2, write_prompts
 from tests.picture_helpers import random_active, write_dataset, write_random_edges
@@ -48,15 +48,15 @@ def test_an_analysis_is_tables_and_its_notes(
 ) -> None:
     before = contents(dataset)
     settings = AnalysisSettings(fdr=0.1)
-    first, second = (analyse_folder(dataset, MODEL, settings) for _ in range(2))
+    first, second = (analyse_dataset(dataset, MODEL, settings) for _ in range(2))
     assert len(first.analysis.important) == first.read.samples.geometry.n_neurons
     # What a run notes is in its result, and the samples that it was given stay as they are.
     assert first.analysis.notes.skipped == second.analysis.notes.skipped
     with pytest.raises(TypeError):
         first.read.samples.skipped["a"] = "b"  # type: ignore[index]
     assert capsys.readouterr().out == "" and contents(dataset) == before
-    written = write_analysis(first, tmp_path / "one")
-    write_analysis(second, tmp_path / "two")
+    written = save_analysis(first, tmp_path / "one")
+    write_analysis(dataset, tmp_path / "two", settings=settings)
     assert written.summary["tests"][0]["fdr"] == 0.1
     assert contents(tmp_path / "one") == contents(tmp_path / "two") != {}
     assert capsys.readouterr().out == ""
@@ -65,10 +65,10 @@ def test_an_analysis_is_tables_and_its_notes(
 def test_patterns_are_tables(
     dataset: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    search = SearchSettings(seed=0, fdr=0.05, most=2, null_draws=0)
-    run = patterns_of_folder(dataset, MODEL, PatternSettings(search, 5))
+    search = SearchSettings(seed=0, fdr=0.05, max_patterns=2, null_draws=0)
+    run = extract_patterns(dataset, MODEL, PatternSettings(search, 5))
     assert len(run.analysis.patterns) == run.analysis.document["summary"]["counts"]["kept"]
-    written = write_patterns(run, tmp_path)
+    written = save_patterns(run, tmp_path)
     assert all(path.is_file() for path in written.paths)
     assert capsys.readouterr().out == ""
 
@@ -108,7 +108,7 @@ def test_a_graph_is_tables_figures_and_its_notes(
     graph: Artifacts, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     before = contents(graph.folder)
-    run = choose_graph(dataset_dir=graph.folder, settings=GraphSettings(max_nodes=12, max_edges=7))
+    run = choose_graph(graph.folder, settings=GraphSettings(max_nodes=12, max_edges=7))
     assert len(run.subgraph.neurons) == 12 and len(run.subgraph.edges) == 7
     assert run.n_edges == 797 and len(graph_figures(run)) == 2
     assert run.notes == (
@@ -117,12 +117,12 @@ def test_a_graph_is_tables_figures_and_its_notes(
         "for each, so this one may be cut short",
     )
     assert contents(graph.folder) == before and quiet(capsys)
-    written = write_graph_pictures(run, tmp_path / "out")
+    written = save_graph_pictures(run, tmp_path / "out")
     assert {*contents(tmp_path / "out")} == {f"toy_{ending}" for ending in GRAPH_PICTURE_FILES}
     assert written.lines == ["12 of 60 neurons", "7 of 797 edges"]
     assert written.notes == [*run.notes] and quiet(capsys)
     # What the script calls writes the same.
-    draw_graph(tmp_path / "b", settings=GraphSettings(None, 12, 7), dataset_dir=graph.folder)
+    write_graph_pictures(graph.folder, tmp_path / "b", settings=GraphSettings(None, 12, 7))
     assert contents(tmp_path / "b") == contents(tmp_path / "out")
     assert contents(graph.folder) == before and quiet(capsys)
 
@@ -136,7 +136,7 @@ def test_samples_are_figures(
     assert chosen.active(1) == random_active(9, 3, 20)[4].sum()
     figures = list(sample_figures(chosen, figure_rows=3, vis_mode="cinematic"))
     assert len(figures) == 3 and len(chosen.notes) == 1 and quiet(capsys)
-    written = draw_samples(graph.folder, "2,4-5", tmp_path / "out")
+    written = write_sample_pictures(graph.folder, "2,4-5", tmp_path / "out")
     assert [path.name for path in written.paths] == [
         f"toy_sample_{number}_activation.png" for number in (2, 4, 5)
     ]
@@ -166,7 +166,7 @@ def test_what_runs_the_model_prints_nothing(
     }
     found = write_findings([tmp_path / "t"], model)
     assert found.path.is_file() and found.notes == []
-    assert len(write_graph(model, tmp_path / "g", "strongest", 2, "cpu").lines) == 2
+    assert len(write_graph(tmp_path / "g", model, "strongest", 2, "cpu").lines) == 2
     trace = trace_text("abc", model, "cpu")
     written = write_trace("abc", tmp_path / "trace", model, "cpu")
     assert written.trace.layers.equals(trace.layers) and len(written.paths) == 2
@@ -174,19 +174,17 @@ def test_what_runs_the_model_prints_nothing(
 
 
 def test_errors_name_parameters_and_no_flags(dataset: Path, tmp_path: Path) -> None:
-    many = AnalysisSettings(n_clusters=10**6)
+    many = AnalysisSettings(clusters=10**6)
     with pytest.raises(UserError, match="`clusters` 1000000: there are"):
-        analyse_folder(dataset, MODEL, many)
+        analyse_dataset(dataset, MODEL, many)
     with pytest.raises(UserError, match="`history` 9999: the model has read"):
         predict_activations(dataset, MODEL, ActivationSettings(history=9999))
     with pytest.raises(UserError, match="give `dataset_dir` to learn from, or `predict`"):
-        learn_and_predict(tmp_path, MODEL, ActivationSettings())
+        write_activation_prediction(None, tmp_path, MODEL)
     with pytest.raises(UserError, match=r"`dataset_dir` .*no such folder"):
-        patterns_of_folder(
-            tmp_path / "none", MODEL, PatternSettings(SearchSettings(0, 0.1, 1, 0), 5)
-        )
+        extract_patterns(tmp_path / "none", MODEL, PatternSettings(SearchSettings(0, 0.1, 1, 0), 5))
     with pytest.raises(UserError, match=r"^give `dataset_dir`, or `dataset_csv` and"):
-        analyse_files(tmp_path)
+        write_analysis(None, tmp_path)
     with pytest.raises(UserError, match="`merge` goes with neither `shard` nor `overwrite`"):
         Sharing(merge=True, overwrite=True)
 
@@ -194,14 +192,14 @@ def test_errors_name_parameters_and_no_flags(dataset: Path, tmp_path: Path) -> N
 def test_what_was_noted_before_an_error_goes_with_it(graph: Artifacts, tmp_path: Path) -> None:
     note = f"{graph.path(PICKLE)} is missing; using toy_activation_matrix.npz"
     with pytest.raises(UserError) as graph_error:
-        choose_graph(dataset_dir=graph.folder, settings=GraphSettings(9))
+        choose_graph(graph.folder, settings=GraphSettings(9))
     with pytest.raises(UserError) as samples_error:
         choose_samples(graph.folder, "9")
     with pytest.raises(UserError) as analysis_error:
-        analyse_files(tmp_path, AnalysisSettings(n_clusters=99), dataset_dir=graph.folder)
+        write_analysis(graph.folder, tmp_path, settings=AnalysisSettings(clusters=99))
     graph.path("activation_matrix.npz").write_bytes(b"")
     with pytest.raises(UserError) as folder_error:
-        analyse_folder(graph.folder, MODEL)
+        analyse_dataset(graph.folder, MODEL)
     for error in (graph_error, samples_error, analysis_error, folder_error):
         assert error.value.__notes__ == [note]
     result = run_script_here(
@@ -218,11 +216,11 @@ def test_errors_of_what_is_drawn_name_no_flags(graph: Artifacts, tmp_path: Path)
     with pytest.raises(UserError, match=r"^give `dataset_dir`, or `graph_dir` and"):
         choose_graph(graph_dir=graph.folder)
     with pytest.raises(UserError, match=r"^`sample_id` 9: not there; the samples are 0 to 8"):
-        choose_graph(dataset_dir=graph.folder, settings=GraphSettings(9))
+        choose_graph(graph.folder, settings=GraphSettings(9))
     with pytest.raises(UserError, match=r"^`figure_rows` 4: the model has 3 layers"):
-        draw_samples(graph.folder, "0", tmp_path / "out", figure_rows=4)
-    with pytest.raises(UserError, match=r"^`vis_mode` dark: there are default, cinematic"):
-        draw_samples(graph.folder, "0", tmp_path / "out", vis_mode="dark")
-    with pytest.raises(UserError, match=r"^`edges` none: there are full and strongest"):
-        write_graph("gpt2", tmp_path / "out", edges="none")
+        write_sample_pictures(graph.folder, "0", tmp_path / "out", figure_rows=4)
+    with pytest.raises(UserError, match=r"^`vis_mode` 'dark' is none of default, cinematic"):
+        write_sample_pictures(graph.folder, "0", tmp_path / "out", vis_mode="dark")
+    with pytest.raises(UserError, match=r"^`edges` 'none' is none of full, strongest"):
+        write_graph(tmp_path / "out", edges="none")
     assert not (tmp_path / "out").exists()

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from gelu.drawing.samples_run import draw_samples
+from gelu.drawing.samples_run import write_sample_pictures
 from gelu.errors import UserError
 from gelu.neurons import Geometry
 from gelu.plots.cells import LINED_CELL, PanelLayout
@@ -39,7 +39,7 @@ def draw(dataset: Path, export: Path, ids: str = "0", **options: Any) -> list[st
         "figure_rows": 1,
         "vis_mode": "default",
     } | options
-    return draw_samples(str(dataset), ids, str(export), **arguments).notes
+    return write_sample_pictures(str(dataset), ids, str(export), **arguments).notes
 
 
 def cell_area(layout: PanelLayout) -> int:
