@@ -65,7 +65,9 @@ class ChosenSamples:
         import pandas as pd
 
         table = pd.DataFrame([vars(text) for text in self.texts])
-        return table.assign(active_neurons=[self.active(row) for row in range(len(table))])
+        return table.assign(
+            number_of_active_neurons=[self.active(row) for row in range(len(table))]
+        )
 
 
 @dataclass(frozen=True)
