@@ -37,7 +37,7 @@ from gelu.cli import (
     split_commas,
 )
 from gelu.generation.run import GenerationOptions, Sharing, generate_dataset
-from gelu.limits import ALL_FORMATS, shard, some_of
+from gelu.limits import ALL_FORMATS, FORMATS, shard
 
 
 def main() -> None:
@@ -56,7 +56,7 @@ def main() -> None:
     add_dataset_arguments(parser, edges=GenerationOptions.edges)
     parser.add_argument(
         "--formats",
-        type=argument(some_of(ALL_FORMATS), split_commas),
+        type=argument(FORMATS, split_commas),
         default=",".join(ALL_FORMATS),
         metavar="F,F",
         help="which files of the samples to write",

@@ -23,13 +23,13 @@ from gelu.limits import (
     DATASET_EDGES,
     DEVICE,
     DTYPES,
+    FORMATS,
     SEED,
     TOP_K,
     one_of,
     optional,
     settle,
     shard,
-    some_of,
     temperature,
 )
 from gelu.places import existing_file
@@ -76,7 +76,7 @@ class GenerationOptions:
     def __post_init__(self) -> None:
         settle(self, seed=SEED, temperature=temperature, top_k=TOP_K, batch_size=optional(COUNT))
         settle(self, edges=one_of(DATASET_EDGES), top_edges=COUNT, device=DEVICE)
-        settle(self, dtype=one_of(DTYPES), formats=some_of(ALL_FORMATS))
+        settle(self, dtype=one_of(DTYPES), formats=FORMATS)
 
 
 @dataclass(frozen=True)
