@@ -69,7 +69,7 @@ demo: $(READY)
 	@echo "Open these:"
 	@echo "  $(OUT)/samples/$(MODEL)_sample_0_activation.png    the neurons behind one generated token"
 	@echo "  $(OUT)/graph/$(MODEL)_gelu_graph_neurons.png       every neuron, by how often it is active"
-	@echo "  $(OUT)/graph/$(MODEL)_gelu_graph.png               the most telling neurons and their edges"
+	@echo "  $(OUT)/graph/$(MODEL)_gelu_graph.png               the most informative neurons and their edges"
 	@echo "  $(OUT)/dataset/$(MODEL)_activation_dataset.csv     one row for each generated token"
 	@echo "  $(OUT)/analysis/$(MODEL)_analysis_report.html      what the neurons stand for: start here"
 
@@ -169,4 +169,5 @@ model: $(READY)
 anew:
 
 clean:
-	rm -rf $(OUT) .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage .coverage.* $(COVERAGE)
+	rm -rf $(OUT) .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage .coverage.* $(COVERAGE) \
+		build *.egg-info docs/tour_dataset

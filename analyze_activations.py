@@ -24,10 +24,10 @@ position_specific   neurons whose activity depends on the absolute position, wit
                     goes with best, tested on one completion of each prompt at a time.
 similarities        Jaccard indices of completions within prompts and between them; the p-value, in
                     the summary, is of a permutation test over completions.
-consistent_neurons  neurons active in all completions of a prompt and in fewer of the others, most
-                    telling first, whether or not they pass (column passes). The p-value is the
-                    exact share of all ways to deal completions to the prompt anew that give it as
-                    many active tokens, in every completion some.
+consistent_neurons  neurons active in all completions of a prompt and in fewer of the others,
+                    strongest evidence first, whether or not they pass (column passes). The p-value
+                    is the exact share of all ways to deal completions to the prompt anew that give
+                    it as many active tokens, in every completion some.
 token_across_prompts  a token's neurons under one prompt and under others.
 token_clusters      samples grouped by k-means in the space of principal components, laid out in
                     the plane by t-SNE.
@@ -46,10 +46,10 @@ from gelu.cli import (
     add_either,
     add_model_argument,
     add_output_argument,
+    add_rate_argument,
     add_seed_argument,
     build_parser,
     chosen,
-    discovery_rate,
     number_argument,
     positive_int,
     print_notes,
@@ -60,8 +60,8 @@ from gelu.cli import (
 from gelu.limits import CLUSTERS, unit_interval
 
 
-def main() -> None:
-    """Parse the command line and analyse the dataset."""
+def parsed() -> argparse.Namespace:
+    """Return the arguments of the command line."""
     parser = build_parser(__doc__)
     parser.required.add_argument(
         "--dataset_dir", metavar="FOLDER", help="folder of the dataset script; or the next two"
@@ -76,12 +76,7 @@ def main() -> None:
     add_output_argument(parser, "--output_dir", "folder for the results")
     add_model_argument(parser, of_folder=True)
     add_seed_argument(parser)
-    parser.often.add_argument(
-        "--fdr",
-        type=discovery_rate,
-        default=AnalysisSettings.fdr,
-        help="share of findings that may be false",
-    )
+    add_rate_argument(parser, AnalysisSettings.fdr)
     parser.often.add_argument(
         "--min_token_count",
         type=positive_int,
@@ -114,7 +109,12 @@ def main() -> None:
     add_device_argument(parser, works=False)
     arguments = parser.parse_args()
     require_folder_or_files(parser, arguments, "dataset_dir", ("dataset_csv", "activations_file"))
+    return arguments
 
+
+def main() -> None:
+    """Analyse the dataset."""
+    arguments = parsed()
     from gelu.analysis.output import write_analysis
 
     written = write_analysis(

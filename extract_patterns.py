@@ -30,10 +30,10 @@ from gelu.cli import (
     add_device_argument,
     add_model_argument,
     add_output_argument,
+    add_rate_argument,
     add_seed_argument,
     build_parser,
     chosen,
-    discovery_rate,
     positive_int,
     print_notes,
     run_script,
@@ -52,12 +52,7 @@ def main() -> None:
     add_output_argument(parser, "--output_dir", "folder for the results")
     add_model_argument(parser, of_folder=True)
     add_seed_argument(parser)
-    parser.often.add_argument(
-        "--fdr",
-        type=discovery_rate,
-        default=SearchSettings.fdr,
-        help="share of findings that may be false",
-    )
+    add_rate_argument(parser, SearchSettings.fdr)
     parser.often.add_argument(
         "--max_patterns",
         type=whole_argument(PATTERNS),

@@ -35,6 +35,8 @@ The same command on the same kind of machine, with the same number of threads an
 the same bytes; another number of threads rounds sums differently in the last digits.
 """
 
+import argparse
+
 from gelu.cli import (
     add_device_argument,
     add_model_argument,
@@ -51,8 +53,8 @@ from gelu.learning.settings import ActivationSettings
 from gelu.limits import HISTORY, WIDTH
 
 
-def main() -> None:
-    """Parse the command line; learn, or predict, or both."""
+def parsed() -> argparse.Namespace:
+    """Return the arguments of the command line."""
     parser = build_parser(__doc__)
     parser.required.add_argument(
         "--dataset_dir",
@@ -93,8 +95,12 @@ def main() -> None:
         "--predict", metavar="TEXT", help="a text whose neurons are to be predicted"
     )
     add_device_argument(parser)
-    arguments = parser.parse_args()
+    return parser.parse_args()
 
+
+def main() -> None:
+    """Learn, or predict, or both."""
+    arguments = parsed()
     from gelu.learning.activations_run import write_activation_prediction
 
     settings = ActivationSettings(

@@ -27,7 +27,8 @@ more from a readout that is there already, of the layers or of the next larger k
 penalty is taken over as it is); what does better on validation prompts counts. output_logprob is of
 the distribution after temperature and top-k: at a temperature below 1 the model is surer than its
 logits say, and a greedy dataset leaves no surprise at all; the ceiling is that of the dataset,
-whatever made it. Without the model, the summary bounds its expected accuracy: see the README.
+whatever made it. Without the model, ceiling_from_logprobs in the summary bounds its expected
+accuracy: docs/statistics.md, "Readouts".
 
 Writes {m}_next_token_prediction.csv (the scores), {m}_next_token_neurons.csv (for each frequent
 token the neurons that speak for it in the readout of all neurons that was fitted from nothing, with
@@ -40,6 +41,8 @@ Readouts learn on the CPU; --device is for the model, which gives the ceiling.
 The same command on the same kind of machine, with the same number of threads and versions, writes
 the same bytes; another number of threads rounds sums differently in the last digits.
 """
+
+import argparse
 
 from gelu.cli import (
     add_device_argument,
@@ -56,8 +59,8 @@ from gelu.cli import (
 from gelu.learning.settings import NextTokenSettings
 
 
-def main() -> None:
-    """Parse the command line and study the dataset."""
+def parsed() -> argparse.Namespace:
+    """Return the arguments of the command line."""
     parser = build_parser(__doc__)
     parser.required.add_argument(
         "--dataset_dir", required=True, metavar="FOLDER", help="folder of the dataset script"
@@ -93,8 +96,12 @@ def main() -> None:
         help="list the neurons of tokens with so many training samples or more",
     )
     add_device_argument(parser)
-    arguments = parser.parse_args()
+    return parser.parse_args()
 
+
+def main() -> None:
+    """Study the dataset."""
+    arguments = parsed()
     from gelu.learning.next_token_run import write_next_token
 
     written = write_next_token(

@@ -1,4 +1,4 @@
-"""Draw a model's GELU neurons: all of them, and the most telling ones as a layered graph.
+"""Draw a model's GELU neurons: all of them, and the most informative ones as a layered graph.
 
 Example:
   python visualize_gelu_graph.py --dataset_dir dataset --output_dir graph_pictures
@@ -14,13 +14,13 @@ Writes to --output_dir:
                               L2.317 is dimension 317 of layer 2
   {m}_gelu_graph.graphml and .gexf  those neurons and edges, for Gephi, Cytoscape or networkx
 
-Which neurons are most telling: one that is always or never on tells nothing, so a neuron counts by
-the entropy of its activity over the samples, in bits. Neurons are chosen along edges: an edge
-scores |weight| x the bits of both its ends, the pairs of neighbouring layers take turns, and each
-layer gets an equal share. With --sample_id, and for the trace script's vector, only active neurons
-are shown; with --sample_id the rarer a neuron is in the other samples, the more it tells (surprisal
-in bits). An edge list without weights (--edges full) has no strongest edges: there the neurons are
-chosen by bits alone.
+How informative a neuron is, is measured in bits: the entropy of its activity over the samples, 1
+where it is active in half of them and 0 where it is active in all or in none. Neurons are chosen
+along edges: an edge scores |weight| x the bits of both its ends, the pairs of neighbouring layers
+take turns, and each layer gets an equal share. With --sample_id, and for the trace script's vector,
+only active neurons are shown; with --sample_id a neuron counts more, the fewer of the other samples
+it is active in (its surprisal in bits). An edge list without weights (--edges full) has no
+strongest edges: there the neurons are chosen by bits alone.
 """
 
 import argparse
@@ -41,8 +41,8 @@ from gelu.cli import (
 from gelu.drawing.settings import GraphSettings
 
 
-def main() -> None:
-    """Parse the command line and draw the graph."""
+def parsed() -> argparse.Namespace:
+    """Return the arguments of the command line."""
     parser = build_parser(__doc__)
     parser.required.add_argument(
         "--dataset_dir",
@@ -84,7 +84,12 @@ def main() -> None:
     add_device_argument(parser, works=False)
     arguments = parser.parse_args()
     require_folder_or_files(parser, arguments, "dataset_dir", ("graph_dir", "activation_file"))
+    return arguments
 
+
+def main() -> None:
+    """Draw the graph."""
+    arguments = parsed()
     from gelu.drawing.graph_run import write_graph_pictures
 
     written = write_graph_pictures(

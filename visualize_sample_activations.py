@@ -27,7 +27,6 @@ from gelu.cli import (
     add_output_argument,
     build_parser,
     positive_int,
-    print_notes,
     run_script,
 )
 from gelu.plots.modes import DEFAULT, MODES
@@ -69,7 +68,6 @@ def main() -> None:
         arguments.figure_rows,
         arguments.vis_mode,
     )
-    print_notes(written.notes)
     print(*written.lines, sep="\n")
 
 

@@ -14,7 +14,3 @@ if not (3, 11) <= sys.version_info[:2] <= (3, 13):
 # MKL multiplies alike with any number of threads only if it is told to, before its first product:
 # processes that share a run must write the same bytes.
 os.environ.setdefault("MKL_CBWR", "AUTO")
-
-# Pictures go to files alone. matplotlib cannot even be imported where the environment names a
-# backend that it does not know, and runs the module where it names one.
-os.environ["MPLBACKEND"] = "agg"

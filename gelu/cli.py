@@ -20,6 +20,7 @@
 import argparse
 import errno
 import io
+import os
 import re
 import signal
 import sys
@@ -63,6 +64,13 @@ PAIRS = (
 )
 # The running script's flag for each parameter that it has a name for, as `as_flags` needs it.
 _flags: dict[str, str] = {}
+# What the command line has in backticks itself.
+_in_backticks: set[str] = set()
+# A parameter as the library marks it; or a text in quotes, which is passed over.
+_MARKED = re.compile(
+    r"""(?<!\w)(?P<quote>['"])(?:\\.|(?!(?P=quote)).)*(?P=quote)"""
+    r"""|(?<![^\s(])`(?P<name>[a-z][a-z_]*)`(?![^\s,;:.)])"""
+)
 
 
 class Parser(argparse.ArgumentParser):
@@ -82,7 +90,12 @@ class Parser(argparse.ArgumentParser):
     def format_help(self) -> str:
         # The usage line has the order of `_actions`, which is that in which they were added.
         groups = [group._group_actions for group in self._action_groups]
-        self._actions.sort(key=lambda action: [action in group for group in groups].index(True))
+        self._actions.sort(
+            key=lambda action: (
+                action.dest != "help",
+                [action in group for group in groups].index(True),
+            )
+        )
         return super().format_help()
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
@@ -91,6 +104,8 @@ class Parser(argparse.ArgumentParser):
             names = before.startswith("--") and "=" not in before
             self._require_text(word, f"{before} " if names else "")
         _flags.clear()
+        _in_backticks.clear()
+        _in_backticks.update(*(re.findall("(?=`([a-z_]+)`)", word) for word in words))
         for action in self._actions:
             flag = next(iter(action.option_strings), "")
             _flags.update((name.lstrip("-"), flag) for name in action.option_strings)
@@ -162,6 +177,9 @@ def run_script(main: Callable[[], None]) -> NoReturn:
     output is lost the work is done all the same, and the exit code is 1, or silently that of a
     broken pipe.
     """
+    # Pictures go to files alone. matplotlib cannot even be imported where the environment names a
+    # backend that it does not know, and runs the module where it names one.
+    os.environ["MPLBACKEND"] = "agg"
     lost = guard_streams()
     if isinstance(sys.stdout, io.TextIOWrapper):
         # Paths and tokens hold characters that not every terminal's encoding has.
@@ -271,8 +289,17 @@ def as_flags(message: str) -> str:
     """Return a message of the library, which knows no flags, with its `parameters` as --flags.
 
     A parameter is shown as the running script's help shows it: `output_dir` can be --export_dir.
+    What a user wrote stays as it is, a path that holds backticks too: left alone is whatever no
+    argument is called, has a letter or the like right beside it, stands in quotes or was in
+    backticks on the command line.
     """
-    return re.sub(r"`([a-z][a-z_]*)`", lambda match: _flags.get(match[1], f"--{match[1]}"), message)
+
+    def shown(match: re.Match[str]) -> str:
+        name = match["name"]
+        known = name in _flags and name not in _in_backticks
+        return _flags[name] if known else match[0]
+
+    return _MARKED.sub(shown, message)
 
 
 def print_notes(notes: Iterable[str]) -> None:
@@ -342,6 +369,13 @@ def add_device_argument(parser: Parser, works: bool = True) -> None:
 def add_seed_argument(parser: Parser, purpose: str = "of every random step") -> None:
     """Add `--seed`, no larger than the results' JSON can hold; purpose: its help."""
     parser.often.add_argument("--seed", type=non_negative_int, default=42, help=purpose)
+
+
+def add_rate_argument(parser: Parser, default: float) -> None:
+    """Add `--fdr`."""
+    parser.often.add_argument(
+        "--fdr", type=discovery_rate, default=default, help="share of findings that may be false"
+    )
 
 
 def add_edge_arguments(parser: Parser, kinds: Sequence[str], default: str) -> None:

@@ -35,6 +35,21 @@ def dimension_of(neuron_ids: Any, d_mlp: int) -> Any:
     return neuron_ids % d_mlp
 
 
+def neuron_id(layer: Any, dimension: Any, d_mlp: int) -> Any:
+    """Return the id of a neuron by its layer and its place there; of numbers or arrays."""
+    return layer * d_mlp + dimension
+
+
+def layer_range(layer: int, d_mlp: int) -> range:
+    """Return the ids of a layer's neurons; a picture or file of a layer begins at its `start`."""
+    return range(layer * d_mlp, (layer + 1) * d_mlp)
+
+
+def layer_width(n_neurons: int, n_layer: int) -> int:
+    """Return `d_mlp`, the neurons of one layer, of those of the whole model."""
+    return n_neurons // n_layer
+
+
 def neuron_name(layer: Any, dimension: Any) -> str:
     """Return what people call a neuron, such as L3.499."""
     return f"L{layer}.{dimension}"

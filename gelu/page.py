@@ -69,7 +69,7 @@ class Section:
     how_to_read: str
     pictures: Sequence[Picture | NotDrawn] = field(default_factory=tuple)
     tables: Sequence[Table] = field(default_factory=tuple)
-    notes: Sequence[str] = field(default_factory=tuple)
+    notes: Sequence[str | Html] = field(default_factory=tuple)
 
 
 @dataclass(frozen=True)

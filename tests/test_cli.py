@@ -91,6 +91,9 @@ def test_what_the_machine_refuses_is_one_line(
     error: Exception, said: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def main() -> None:
+        parser = cli.build_parser("")
+        cli.add_model_argument(parser)
+        parser.parse_args([])
         raise error
 
     with kept_signals(), pytest.raises(SystemExit) as ended:

@@ -174,6 +174,48 @@ def test_a_time_or_size_has_a_source() -> None:
             assert not left, f"{page}, {title}: {left}: {statement}"
 
 
+# Shares that define something, and what they are part of.
+DEFINED = (
+    "95 % interval",  # everywhere
+    "saves less than 10 % of the base rate",
+    "saves 80 % of what all predictors together save over the base rate",
+    "-1 is like drawing tokens of 37 % each",
+)
+
+
+def shares_without_source(text: str) -> list[str]:
+    """Return the statements with a share that names no command, neither there nor, for what is in
+    the results of a benchmark that its section names, in the section."""
+    by_section: dict[str, list[str]] = {}
+    for title, statement in statements(text):
+        by_section.setdefault(title, []).append(statement)
+    found = []
+    for parts in by_section.values():
+        results = numbers(results_of({*SOURCE.findall(" ".join(parts))}))
+        for statement in parts:
+            shares = [value for value, unit in measured(statement) if unit == "%"]
+            one_line = " ".join(statement.split())
+            named = SOURCE.search(statement) or "`make findings`" in statement
+            if named or any(words in one_line for words in DEFINED):
+                continue
+            if not all(is_measured(value, "%", results) for value in shares):
+                found.append(statement)
+    return found
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_share_has_a_source(page: str) -> None:
+    assert shares_without_source(PAGES[page]) == []
+
+
+def test_a_share_without_a_source_is_noticed() -> None:
+    title, command = "## A title\n\n", "See `python benchmarks/coverage.py`. "
+    assert shares_without_source(f"{title}It is right 65 % of the time.") != []
+    assert shares_without_source(f"{title}{command}It is right 64.321 % of the time.") != []
+    assert shares_without_source(f"{title}{command}It is right 92 % of the time.") == []
+    assert shares_without_source(f"{title}It is right 65 % of the time (`make findings`).") == []
+
+
 def test_the_check_of_measurements_can_fail() -> None:
     results = numbers(results_of({"analysis"}))
     assert is_measured("249", "s", results) and is_measured("3.0", "GB", results)

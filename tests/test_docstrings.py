@@ -4,6 +4,7 @@ import ast
 import builtins
 import importlib
 import inspect
+import re
 import textwrap
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,15 +19,27 @@ MODULES = sorted((ROOT / "gelu").rglob("*.py"))
 KNOWN = {*dir(builtins), "Path", "model"}
 
 
-def blocks(text: str) -> Iterator[str]:
-    """Yield the parts of a docstring that are Python: indented, or behind a blank line."""
+# A line that is meant as Python, in a block that may stand at the margin.
+CODE = re.compile(r"(\w+ = .*\(.*|with .*:|for .* in .*:|\w+\(.*\))( *#.*)?")
+
+
+def parsed(text: str) -> Iterator[tuple[str, ast.Module | None]]:
+    """Yield the blocks of a docstring that are Python, or are meant as such: then with None."""
     for block in text.split("\n\n"):
         code = textwrap.dedent(block).strip("\n")
         try:
-            tree = ast.parse(code)
+            yield code, ast.parse(code)
         except SyntaxError:
-            continue
-        if any(isinstance(node, ast.Call) for node in ast.walk(tree)):
+            lines = block.strip("\n").splitlines()
+            indented = all(line.startswith("    ") for line in lines)
+            if lines and (indented or any(CODE.fullmatch(line.strip()) for line in lines)):
+                yield code, None
+
+
+def blocks(text: str) -> Iterator[str]:
+    """Yield the blocks of a docstring that are Python and call something."""
+    for code, tree in parsed(text):
+        if tree is not None and any(isinstance(node, ast.Call) for node in ast.walk(tree)):
             yield code
 
 
@@ -99,7 +112,8 @@ def is_open(argument: ast.expr) -> bool:
 
 def faults(path: Path, text: str) -> list[str]:
     """Return the calls in a docstring's examples that name nothing or do not fit."""
-    own, wrong = names_of(path), []
+    own = names_of(path)
+    wrong = [f"{code!r} is no Python" for code, tree in parsed(text) if tree is None]
     for code in blocks(text):
         imported = {
             name.asname or name.name
@@ -147,6 +161,9 @@ def test_enough_examples_are_read() -> None:
         ("x = find_model()", "does not fit find_model"),
         ("x = find_model('gpt2', 3, 4)", "does not fit find_model"),
         ("x = find_no_model('gpt2')", "find_no_model is nowhere"),
+        ("    rows = [find_model(name) for ...]", "is no Python"),
+        ("rows = find_model(name for", "is no Python"),
+        ("    a table\n    of words", "is no Python"),
         ("with GeluRecorder(m) as r:\n    r.give()", "GeluRecorder.give is nowhere"),
     ],
 )

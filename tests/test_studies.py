@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from gelu.analysis.output import save_analysis, write_analysis
 from gelu.analysis.run import analyse_dataset
@@ -82,10 +83,13 @@ def test_patterns_are_tables(
 def test_predictions_are_tables(dataset: Path, capsys: pytest.CaptureFixture[str]) -> None:
     before = contents(dataset)
     small = ActivationSettings(history=3, width=8, token_width=8, epochs=1, least_steps=1)
+    torch.set_deterministic_debug_mode("warn")
     run = predict_activations(dataset, MODEL, small, "cpu")
     assert {"predictor", "log_loss_bits"} <= set(run.study.layers.columns)
     tokens = predict_next_token(dataset, MODEL, NextTokenSettings(epochs=1), "cpu")
     assert {"predictor", "cross_entropy_bits"} <= set(tokens.study.scores.columns)
+    assert torch.get_deterministic_debug_mode() == 1  # "warn": as the caller had it
+    torch.set_deterministic_debug_mode("default")
     # The toy's model is not at hand: the result says what is therefore unknown.
     assert "tokens of the prompts" in run.inputs.notes.skipped
     assert "the model's weights" in tokens.inputs.notes.skipped
@@ -118,7 +122,6 @@ def test_a_graph_is_tables_figures_and_its_notes(
     assert len(run.subgraph.neurons) == 12 and len(run.subgraph.edges) == 7
     assert run.n_edges == 797 and len(graph_figures(run)) == 2
     assert run.notes == (
-        f"{graph.path(PICKLE)} is missing; using toy_activation_matrix.npz",
         f"{graph.path(EDGES)}: neurons have 17 to 20 edges; a list of these scripts has as many "
         "for each, so this one may be cut short",
     )
@@ -141,13 +144,12 @@ def test_samples_are_figures(
     assert [text.sample_id for text in chosen.texts] == [2, 4, 5]
     assert chosen.active(1) == random_active(9, 3, 20)[4].sum()
     figures = list(sample_figures(chosen, figure_rows=3, vis_mode="cinematic"))
-    assert len(figures) == 3 and len(chosen.notes) == 1 and quiet(capsys)
+    assert len(figures) == 3 and quiet(capsys)
     written = write_sample_pictures(graph.folder, "2,4-5", tmp_path / "out")
     assert [path.name for path in written.paths] == [
         f"toy_sample_{number}_activation.png" for number in (2, 4, 5)
     ]
     assert {*contents(tmp_path / "out")} == {path.name for path in written.paths}
-    assert written.notes == [*chosen.notes]
     assert contents(graph.folder) == before and quiet(capsys)
 
 
@@ -196,21 +198,19 @@ def test_errors_name_parameters_and_no_flags(dataset: Path, tmp_path: Path) -> N
 
 
 def test_what_was_noted_before_an_error_goes_with_it(graph: Artifacts, tmp_path: Path) -> None:
-    note = f"{graph.path(PICKLE)} is missing; using toy_activation_matrix.npz"
+    note = f"{graph.path(PICKLE)} is missing; using toy_neuron_activations.json"
+    folder, named = graph.folder, graph.path(PICKLE)
     with pytest.raises(UserError) as graph_error:
-        choose_graph(graph.folder, settings=GraphSettings(9))
-    with pytest.raises(UserError) as samples_error:
-        choose_samples(graph.folder, "9")
+        choose_graph(graph_dir=folder, activation_file=named, settings=GraphSettings(9))
     with pytest.raises(UserError) as analysis_error:
-        write_analysis(graph.folder, tmp_path, settings=AnalysisSettings(clusters=99))
-    graph.path("activation_matrix.npz").write_bytes(b"")
-    with pytest.raises(UserError) as folder_error:
-        analyse_dataset(graph.folder, MODEL)
-    for error in (graph_error, samples_error, analysis_error, folder_error):
+        many = AnalysisSettings(clusters=99)
+        write_analysis(folder, tmp_path, settings=many, activations_file=named)
+    for error in (graph_error, analysis_error):
         assert error.value.__notes__ == [note]
     result = run_script_here(
-        "visualize_sample_activations.py",
-        *("--dataset_dir", graph.folder, "--sample_ids", "0", "--export_dir", tmp_path / "out"),
+        "visualize_gelu_graph.py",
+        *("--graph_dir", folder, "--activation_file", named, "--sample_id", "9"),
+        *("--output_dir", tmp_path / "out"),
         check=False,
     )
     assert result.returncode == 2

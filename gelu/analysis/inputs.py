@@ -25,7 +25,7 @@ def read_named(
     source = _model_of(model_type, dataset_dir, dataset_csv)
     with noted(notes):
         table_path, activation_path = dataset_files(
-            dataset_dir, source.name, notes.append, dataset_csv, activations_file
+            dataset_dir, source.name, dataset_csv, activations_file
         )
         table_path = existing_file(table_path, "dataset_csv")
         activation_path = find_activation_file(activation_path, notes.append)

@@ -12,7 +12,8 @@ from gelu import artifacts
 from gelu.analysis.run import Analysis
 from gelu.analysis.section import CAPTIONS, findings_sentence, kinds_sentence, tested
 from gelu.analysis.settings import AnalysisSettings
-from gelu.page import NotDrawn, Picture, Section, Table, report_html
+from gelu.html import Html, as_text
+from gelu.page import NotDrawn, Picture, Section, Table, code, report_html
 from gelu.plots.clusters import MOST_PROMPT_COLOURS, clusters_figure
 from gelu.plots.figures import png_bytes
 from gelu.plots.neurons import importance_by_layer_figure, top_neurons_figure
@@ -177,7 +178,7 @@ def _important_section(analysis: Analysis, figures: _Figures) -> Section:
     columns += ["mi_output_bits", "mi_context_bits", "mi_prompt_bits", "mi_position_bits"]
     selective = analysis.important[analysis.important["kind"] == "selective"]
     return Section(
-        "The most telling neurons",
+        "The most informative neurons",
         "Knowing whether a neuron is active tells something about the token written (output), the "
         "token just read (context), the prompt, or the position: so many bits, beyond what chance "
         "gives. A neuron's importance is the largest of the four. It cannot exceed the entropy of "
@@ -221,26 +222,35 @@ def _of_direction(table: pd.DataFrame, direction: str) -> pd.DataFrame:
     return table[table["direction"] == direction]
 
 
-def _token_notes(settings: AnalysisSettings, tokens: TokenTests) -> list[str]:
+def _token_notes(settings: AnalysisSettings, tokens: TokenTests) -> list[str | Html]:
     """Return how many pairs pass, how many of them are listed, and what could not pass."""
     passed = tokens.n_passed
-    notes = [
+    notes: list[str | Html] = [
         f"{passed['active']:,} pairs of a token and an active neuron and {passed['silent']:,} of a "
         f"token and a silent one pass, of {sum(tokens.n_tests.values()):,} tested; pairs that "
         "could not pass, for lack of samples, are not tested."
     ]
     if tokens.n_left_out:
-        notes.append(
-            f"{tokens.n_left_out:,} of them are left out of the table's file: those with a phi "
-            f"below {settings.min_phi:g} (--min_phi), and of each token those beyond the strongest "
-            f"{settings.top_per_token:,} (--top_per_token)."
-            if settings.top_per_token
-            else f"{tokens.n_left_out:,} of them have a phi below {settings.min_phi:g} and are "
-            "left out of the table's file (--min_phi)."
-        )
+        notes.append(_left_out(settings, tokens.n_left_out))
     if tokens.unattainable:
         notes.append(f"Nothing could pass: {tokens.unattainable}.")
     return notes
+
+
+def _left_out(settings: AnalysisSettings, n_left_out: int) -> Html:
+    """Return which passing pairs are not in the table's file, and the parameters that say so."""
+    phi = (f"a phi below {settings.min_phi:g} (", code("min_phi"), ")")
+    if not settings.top_per_token:
+        return as_text(
+            f"{n_left_out:,} of them have ", *phi, " and are left out of the table's file."
+        )
+    return as_text(
+        f"{n_left_out:,} of them are left out of the table's file: those with ",
+        *phi,
+        f", and of each token those beyond the strongest {settings.top_per_token:,} (",
+        code("top_per_token"),
+        ").",
+    )
 
 
 def _position_section(settings: AnalysisSettings, analysis: Analysis, figures: _Figures) -> Section:

@@ -5,8 +5,8 @@
         add([0, 1, 2], active)
     sample_ids, packed = read_activations(files.path(JSON), n_neurons)
 
-Nothing outside this package opens a file. A file appears under its final name only when it is
-complete: it is written beside, synced and renamed. What a person can have got wrong (a missing
+Nothing outside this package opens a file of ours. A file appears under its final name only when it
+is complete: it is written beside, synced and renamed. What a person can have got wrong (a missing
 file, a wrong format) is a `UserError`.
 """
 

@@ -37,28 +37,28 @@ def find_activation_file(path: Path, note: Callable[[str], object]) -> Path:
     """
     if path.is_dir():
         raise UserError(f"{path}: this is a folder, an activations file is needed")
-    if path.is_file():
-        return path
-    for ending in ACTIVATION_ENDINGS:
-        sibling = path.with_suffix(ending)
-        if sibling.is_file():
-            note(f"{path} is missing; using {sibling.name}")
-            return sibling
-    raise UserError(f"{path}: no such file, nor one ending in {', '.join(ACTIVATION_ENDINGS)}")
+    found = _with_any_ending(path)
+    if found != path:
+        note(f"{path} is missing; using {found.name}")
+    return found
 
 
-def dataset_activation_file(folder: Path, model: str, note: Callable[[str], object]) -> Path:
+def dataset_activation_file(folder: Path, model: str) -> Path:
     """Return the file of a dataset folder to read activations from, the fastest that is there.
 
-    note: told what is used instead of the `.pickle` that the dataset script writes.
+    Raises `UserError` where there is none.
     """
     files = Artifacts(folder, model)
     matrix = files.path(MATRIX)
-    if not matrix.is_file():
-        return find_activation_file(files.path(PICKLE), note)
-    if not files.path(PICKLE).is_file():
-        note(f"{files.path(PICKLE)} is missing; using {matrix.name}")
-    return matrix
+    return matrix if matrix.is_file() else _with_any_ending(files.path(PICKLE))
+
+
+def _with_any_ending(path: Path) -> Path:
+    """Return the path, or the first sibling that is there; `UserError` for none."""
+    for candidate in (path, *map(path.with_suffix, ACTIVATION_ENDINGS)):
+        if candidate.is_file():
+            return candidate
+    raise UserError(f"{path}: no such file, nor one ending in {', '.join(ACTIVATION_ENDINGS)}")
 
 
 def read_activations(path: Path, n_neurons: int) -> tuple[list[int], PackedActivations]:

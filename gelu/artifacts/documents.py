@@ -30,6 +30,7 @@ from gelu.artifacts.checks import (
 from gelu.artifacts.predictors import PREDICTOR_FORMAT
 from gelu.artifacts.tables import read_document
 from gelu.errors import UserError
+from gelu.neurons import layer_width, neuron_id
 
 SHARE, BITS, COUNT = number(0, 1), number(0), whole()
 MOST_LAYERS, MOST_NEURONS = 10**5, 2**31 - 1
@@ -323,7 +324,7 @@ def _faults(pattern: Mapping[str, Any], index: int, counts: Mapping[str, int]) -
 
 
 def _faults_of_neurons(pattern: Mapping[str, Any], counts: Mapping[str, int]) -> Iterator[str]:
-    n_layer, d_mlp = counts["layers"], counts["neurons"] // counts["layers"]
+    n_layer, d_mlp = counts["layers"], layer_width(counts["neurons"], counts["layers"])
     neurons = [(row["layer"], row["dimension"]) for row in pattern["neurons"]]
     size = pattern["n_neurons"]
     if len(neurons) != size or len(set(neurons)) != size:
@@ -365,14 +366,14 @@ def _faults_of_important(important: Mapping[str, Any], counts: Mapping[str, int]
         stated = sum(row[f"n_{kind}"] for row in important["layers"])
         if stated != counts[kind]:
             yield f"counts.{kind} is {counts[kind]}, its layers have {stated}"
-    d_mlp = counts["neurons"] // counts["layers"]
+    d_mlp = layer_width(counts["neurons"], counts["layers"])
     for row in important["layers"]:
         if row["n_selective"] + row["n_always_on"] + row["n_dead"] != d_mlp:
             yield f"important_neurons.layers: the kinds of layer {row['layer']} are not {d_mlp}"
     for row in important["top"]:
         layer, dimension = row["layer"], row["dimension"]
         inside = layer < counts["layers"] and dimension < d_mlp
-        if not inside or row["neuron_id"] != layer * d_mlp + dimension:
+        if not inside or row["neuron_id"] != neuron_id(layer, dimension, d_mlp):
             yield f"important_neurons.top: {row['neuron_id']} is not L{layer}.{dimension}"
 
 

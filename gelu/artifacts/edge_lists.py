@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from gelu.artifacts.files import write_bytes
 from gelu.errors import UserError
-from gelu.neurons import Geometry, layer_of
+from gelu.neurons import Geometry, layer_of, layer_range
 from gelu.progress import Bars
 
 EDGE_CHUNK_BYTES = 1 << 24
@@ -62,20 +62,21 @@ def write_edge_list(
 def full_edge_bytes(geometry: Geometry) -> int:
     """Return the exact size in bytes of the full edge list."""
     d_mlp, pairs = geometry.d_mlp, range(geometry.n_layer - 1)
-    digits = [_digits(layer * d_mlp, (layer + 1) * d_mlp) for layer in range(geometry.n_layer)]
+    digits = [_digits(layer_range(layer, d_mlp)) for layer in range(geometry.n_layer)]
     return sum(d_mlp * (digits[layer] + digits[layer + 1]) + 2 * d_mlp**2 for layer in pairs)
 
 
-def _digits(start: int, stop: int) -> int:
-    """Return how many decimal digits the numbers from start to stop - 1 have in all."""
-    return sum(width * (last - first) for width, first, last in _width_runs(start, stop))
+def _digits(numbers: range) -> int:
+    """Return how many decimal digits the numbers have in all."""
+    return sum(width * (last - first) for width, first, last in _width_runs(numbers))
 
 
-def _width_runs(start: int, stop: int) -> Iterator[tuple[int, int, int]]:
-    """Yield (digits, first, last + 1) for each run of equally long numbers in [start, stop)."""
-    while start < stop:
+def _width_runs(numbers: range) -> Iterator[tuple[int, int, int]]:
+    """Yield (digits, first, last + 1) for each run of equally long numbers."""
+    start = numbers.start
+    while start < numbers.stop:
         width = len(str(start))
-        end = min(stop, 10**width)
+        end = min(numbers.stop, 10**width)
         yield width, start, end
         start = end
 
@@ -84,9 +85,9 @@ def full_edge_blocks(geometry: Geometry) -> Iterator[bytes]:
     """Yield the full edge list in blocks, `source target` a line, by source, then target."""
     d_mlp = geometry.d_mlp
     for layer in range(geometry.n_layer - 1):
-        start = layer * d_mlp
-        for width, first, last in _width_runs(start, start + d_mlp):
-            yield from _source_blocks(width, first, last, start + d_mlp, start + 2 * d_mlp)
+        following = layer_range(layer + 1, d_mlp)
+        for width, first, last in _width_runs(layer_range(layer, d_mlp)):
+            yield from _source_blocks(width, first, last, following.start, following.stop)
 
 
 def _source_blocks(width: int, first: int, last: int, start: int, stop: int) -> Iterator[bytes]:
@@ -95,7 +96,7 @@ def _source_blocks(width: int, first: int, last: int, start: int, stop: int) -> 
     All sources' lines are the same but for the source's digits, and from one source to the next
     few digits change: so the lines are laid out once and only the changed columns are written.
     """
-    runs = list(_width_runs(start, stop))
+    runs = list(_width_runs(range(start, stop)))
     buffer = np.empty(sum((width + w + 2) * (b - a) for w, a, b in runs), np.uint8)
     tables, offset = [], 0
     for target_width, a, b in runs:

@@ -34,7 +34,7 @@ from gelu.artifacts.names import (
     SUMMARY,
     TRACE_FILES,
 )
-from gelu.neurons import Geometry, dimension_of, layer_of
+from gelu.neurons import Geometry, dimension_of, layer_of, neuron_id
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -62,7 +62,7 @@ class Artifacts:
     def write_attributes(self, geometry: Geometry) -> Path:
         """Write `node_id,layer,dimension`, one row per neuron."""
         lines = (
-            f"{layer * geometry.d_mlp + dimension},{layer},{dimension}\n"
+            f"{neuron_id(layer, dimension, geometry.d_mlp)},{layer},{dimension}\n"
             for layer in range(geometry.n_layer)
             for dimension in range(geometry.d_mlp)
         )

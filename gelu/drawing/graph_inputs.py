@@ -26,7 +26,7 @@ from gelu.artifacts import (
     run_files,
 )
 from gelu.errors import UserError
-from gelu.model.of_folder import DATASET_FILES, GRAPH_FILES, model_of_folder
+from gelu.model.of_folder import DATASET_GRAPH_FILES, GRAPH_FILES, model_of_folder
 from gelu.model.source import ModelSource
 from gelu.neurons import Geometry
 from gelu.packed import PackedActivations
@@ -67,8 +67,8 @@ class GraphInputs:
 
 @dataclass(frozen=True)
 class Activity:
-    """How active each neuron is, all (n_neurons,). n_samples: 1 for a trace; bits: how telling the
-    neuron is; active: for the sample shown, None where none is."""
+    """How active each neuron is, all (n_neurons,). n_samples: 1 for a trace; bits: how informative
+    the neuron is; active: for the sample shown, None where none is."""
 
     n_samples: int
     sample_id: int | None
@@ -97,7 +97,7 @@ def read_graph_inputs(
     if activation_file is None:
         assert dataset_dir is not None
         dataset = existing_directory(dataset_dir, "dataset_dir")
-        activation_file = dataset_activation_file(dataset, source.name, note)
+        activation_file = dataset_activation_file(dataset, source.name)
     attributes = require_model_file(folder, source.name, ATTRIBUTES)
     edges = require_model_file(folder, source.name, EDGES)
     activations = find_activation_file(Path(activation_file), note)
@@ -112,18 +112,18 @@ def _graph_folder(
     graph_dir: str | Path | None,
 ) -> tuple[Path, ModelSource]:
     """Return the folder of the edges, and the model that they are of."""
-    argument, endings = "graph_dir", GRAPH_FILES
+    argument, wanted = "graph_dir", GRAPH_FILES
     if graph_dir is None:
         assert dataset_dir is not None
-        argument, graph_dir, endings = "dataset_dir", dataset_dir, (*GRAPH_FILES, *DATASET_FILES)
+        argument, graph_dir, wanted = "dataset_dir", dataset_dir, DATASET_GRAPH_FILES
     folder = existing_directory(graph_dir, argument)
-    return folder, model_of_folder(model_type, folder, argument, endings)
+    return folder, model_of_folder(model_type, folder, argument, wanted)
 
 
 def read_activity(
     inputs: GraphInputs, sample_id: int | None, note: Callable[[str], object]
 ) -> Activity:
-    """Return how active and how telling every neuron is, over all samples or for one of them.
+    """Return how active and how informative every neuron is, over all samples or for one of them.
 
     note: told where the samples tell no neuron from another. Raises `UserError` for samples that
     are not of the graph's run, and a `sample_id` that is not there.

@@ -1,4 +1,4 @@
-"""The neurons of a model as pictures: all of them, and the most telling ones as a layered graph.
+"""A model's neurons as pictures: all of them, and the most informative ones as a layered graph.
 
 run = choose_graph("dataset")
 run.subgraph.neurons, run.subgraph.edges        # tables
@@ -61,7 +61,7 @@ def choose_graph(
     graph_dir: str | Path | None = None,
     activation_file: str | Path | None = None,
 ) -> GraphRun:
-    """Choose the most telling neurons and the edges among them; nothing is written.
+    """Choose the most informative neurons and the edges among them; nothing is written.
 
     dataset_dir: where all is; graph_dir, activation_file: instead of what is there. model_type:
     None for the model whose files are there. Raises `UserError` for files that are missing or do
@@ -119,8 +119,8 @@ def _choose(
     n_edges = _stream(inputs, among.add, notes.append, "choosing edges")
     table = neuron_table(neurons, activity.frequency, bits, geometry)
     # What is noted of the list is noted each time that it is read.
-    told = tuple(dict.fromkeys(notes))
-    return GraphRun(inputs, activity, Subgraph(table, among.table()), n_edges, told)
+    each_once = tuple(dict.fromkeys(notes))
+    return GraphRun(inputs, activity, Subgraph(table, among.table()), n_edges, each_once)
 
 
 def _stream(

@@ -22,7 +22,7 @@ from gelu.artifacts import (
     sample_picture,
     write_picture,
 )
-from gelu.errors import UserError, noted
+from gelu.errors import UserError
 from gelu.limits import COUNT, one_of, require
 from gelu.model.of_folder import DATASET_FILES, model_of_folder
 from gelu.model.outputs import output_files
@@ -46,14 +46,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ChosenSamples:
-    """texts: what the dataset says about each; activations: a row a text, in their order; notes:
-    which file was read instead of another."""
+    """texts: what the dataset says about each; activations: a row a text, in their order."""
 
     source: ModelSource
     geometry: Geometry
     texts: "tuple[SampleText, ...]"
     activations: PackedActivations
-    notes: tuple[str, ...]
 
     def active(self, row: int) -> int:
         """Return how many neurons are active for a sample."""
@@ -72,12 +70,10 @@ class ChosenSamples:
 
 @dataclass(frozen=True)
 class WrittenSamples:
-    """paths: of the pictures; lines: how many neurons are active in each, as text; notes: which
-    file was read instead of another."""
+    """paths: of the pictures; lines: how many neurons are active in each, as text."""
 
     paths: list[Path]
     lines: list[str]
-    notes: list[str]
 
 
 @dataclass(frozen=True)
@@ -89,7 +85,6 @@ class _Dataset:
     activations: Path
     stated: Stated
     geometry: Geometry
-    notes: tuple[str, ...]
 
 
 def choose_samples(
@@ -104,9 +99,7 @@ def choose_samples(
     files that do not fit each other.
     """
     ranges = parse_sample_ids(sample_ids)
-    notes: list[str] = []
-    with noted(notes):
-        return _read(_dataset(dataset_dir, model_type, notes), ranges)
+    return _read(_dataset(dataset_dir, model_type), ranges)
 
 
 def sample_figures(
@@ -141,15 +134,13 @@ def write_sample_pictures(
     cannot, or must not, be written to, before anything is drawn.
     """
     ranges = parse_sample_ids(sample_ids)
-    notes: list[str] = []
-    with noted(notes):
-        dataset = _dataset(dataset_dir, model_type, notes)
-        _require_layout(figure_rows, vis_mode, dataset.geometry)
-        chosen = _read(dataset, ranges)
-        endings = [sample_picture(text.sample_id, vis_mode) for text in chosen.texts]
-        read = run_files([Path(dataset_dir)], chosen.source.name)
-        files = output_files(export_dir, "export_dir", chosen.source, endings, read)
-        return _write(chosen, list(map(files.path, endings)), figure_rows, vis_mode)
+    dataset = _dataset(dataset_dir, model_type)
+    _require_layout(figure_rows, vis_mode, dataset.geometry)
+    chosen = _read(dataset, ranges)
+    endings = [sample_picture(text.sample_id, vis_mode) for text in chosen.texts]
+    read = run_files([Path(dataset_dir)], chosen.source.name)
+    files = output_files(export_dir, "export_dir", chosen.source, endings, read)
+    return _write(chosen, list(map(files.path, endings)), figure_rows, vis_mode)
 
 
 def _require_layout(figure_rows: int, vis_mode: str, geometry: Geometry) -> None:
@@ -159,17 +150,14 @@ def _require_layout(figure_rows: int, vis_mode: str, geometry: Geometry) -> None
     require("vis_mode", vis_mode, one_of(MODES))
 
 
-def _dataset(
-    dataset_dir: str | Path, model_type: str | ModelSource | None, notes: list[str]
-) -> _Dataset:
-    """Return the dataset; which file is used instead of another is added to `notes`."""
+def _dataset(dataset_dir: str | Path, model_type: str | ModelSource | None) -> _Dataset:
     folder = existing_directory(dataset_dir, "dataset_dir")
     source = model_of_folder(model_type, folder, "dataset_dir", DATASET_FILES)
-    table, activations = dataset_files(folder, source.name, notes.append)
+    table, activations = dataset_files(folder, source.name)
     stated = read_stated([folder], source.name)
     check_stated(stated)
     geometry = dataset_geometry(stated, source)
-    return _Dataset(source, table, activations, stated, geometry, tuple(notes))
+    return _Dataset(source, table, activations, stated, geometry)
 
 
 def _read(dataset: _Dataset, ranges: Sequence[range]) -> ChosenSamples:
@@ -183,7 +171,7 @@ def _read(dataset: _Dataset, ranges: Sequence[range]) -> ChosenSamples:
     rows = table.set_index("sample_id").loc[ids].reset_index()
     check_counts(rows, dataset.table, activations, geometry, path)
     check_totals(all_of_file.sample_ids, all_of_file.counts, stated, path)
-    return ChosenSamples(dataset.source, geometry, texts, activations, dataset.notes)
+    return ChosenSamples(dataset.source, geometry, texts, activations)
 
 
 def _sample_texts(path: Path, table: "pd.DataFrame", ids: list[int]) -> "tuple[SampleText, ...]":
@@ -211,4 +199,4 @@ def _write(
             n_neurons = chosen.geometry.n_neurons
             lines.append(f"{path}: {chosen.active(row):,} of {n_neurons:,} neurons active")
             bar.update(1)
-    return WrittenSamples(paths, lines, [*chosen.notes])
+    return WrittenSamples(paths, lines)

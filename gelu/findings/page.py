@@ -84,7 +84,7 @@ def findings_page(model: str, found: Found) -> str:
 
 
 def headlines(model: str, found: Found) -> list[str]:
-    """Return the page's first paragraphs: what was looked at, and the most telling numbers."""
+    """Return the page's first paragraphs: what was looked at, and the main numbers."""
     predicted = [found.activations, found.patterns, found.tokens]
     measured = [
         "Everything below is measured on prompts that nothing was learned from."

@@ -250,8 +250,8 @@ def _require_own_tables(homes: Homes, found: Found) -> None:
     files, pair = homes["tokens"], (artifacts.NEXT_TOKEN, artifacts.NEXT_TOKEN_SCORES)
     scores = found.token_scores[found.token_scores["neurons"].isin(("none", "all", "model"))]
     bits = dict(zip(scores["predictor"], scores["cross_entropy_bits"], strict=True))
-    told = {name: row["cross_entropy_bits"] for name, row in found.tokens["scores"].items()}
-    _require_equal(files, pair, "cross_entropy_bits", told, bits)
+    stated = {name: row["cross_entropy_bits"] for name, row in found.tokens["scores"].items()}
+    _require_equal(files, pair, "cross_entropy_bits", stated, bits)
     _require_direct_path(files, found.tokens, found.direct)
     _require_carriers(files, found.tokens, found.carriers)
 
@@ -260,11 +260,11 @@ def _require_equal(
     files: Artifacts,
     pair: tuple[str, str],
     what: str,
-    told: Mapping[str, float],
+    stated: Mapping[str, float],
     table: Mapping[str, float],
 ) -> None:
-    for name in sorted(told):
-        if name not in table or abs(told[name] - table[name]) > ROUNDED:
+    for name in sorted(stated):
+        if name not in table or abs(stated[name] - table[name]) > ROUNDED:
             raise _of_another_run(files, pair, f"{what} of {name}")
 
 
@@ -273,13 +273,13 @@ def _require_direct_path(
 ) -> None:
     if "direct_path" not in summary or table is None:
         return
-    told = {str(row["layer"]): row.get("correlation") or 0.0 for row in summary["direct_path"]}
+    stated = {str(row["layer"]): row.get("correlation") or 0.0 for row in summary["direct_path"]}
     rates = table["correlation"].fillna(0.0) if "correlation" in table else [0.0] * len(table)
     rows = dict(zip(table["layer"].astype(str), rates, strict=True))
     pair = (artifacts.NEXT_TOKEN, artifacts.NEXT_TOKEN_DIRECT)
-    if told.keys() != rows.keys():
+    if stated.keys() != rows.keys():
         raise _of_another_run(files, pair, "the layers")
-    _require_equal(files, pair, "the correlation at layer", told, rows)
+    _require_equal(files, pair, "the correlation at layer", stated, rows)
 
 
 def _require_carriers(

@@ -14,12 +14,17 @@ from gelu.errors import UserError, noted
 from gelu.findings.page import Found, findings_page
 from gelu.findings.results import STUDIES, read_found
 from gelu.limits import path, require, some
-from gelu.model.of_folder import model_of_folders
+from gelu.model.of_folder import Wanted, model_of_folders
 from gelu.model.outputs import output_files
 from gelu.model.source import ModelSource
 from gelu.places import existing_directory
 
-ENDINGS = [ending for study in STUDIES.values() for ending in study.endings]
+_SCRIPTS = [study.script for study in STUDIES.values()]
+_FIRST = f"run {', '.join(_SCRIPTS[:-1])} or {_SCRIPTS[-1]} with this folder as output first"
+RESULTS = Wanted(
+    tuple(ending for study in STUDIES.values() for ending in study.endings),
+    f"there are no results; {_FIRST}",
+)
 
 
 @dataclass(frozen=True)
@@ -50,7 +55,8 @@ def write_findings(
     """
     folders, source, found = _gather(results_dir, model_type)
     with noted(found.notes):
-        read = [Artifacts(folder, source.name).path(it) for folder in folders for it in ENDINGS]
+        homes = [Artifacts(folder, source.name) for folder in folders]
+        read = [files.path(ending) for files in homes for ending in RESULTS.endings]
         output = [artifacts.FINDINGS_REPORT]
         files = output_files(folders[0], "results_dir", source, output, read)
     page = files.write_report(findings_page(source.name, found), artifacts.FINDINGS_REPORT)
@@ -62,7 +68,7 @@ def _gather(
 ) -> tuple[list[Path], ModelSource, Found]:
     named = require("results_dir", results_dir, some(path))
     folders = [existing_directory(folder, "results_dir") for folder in named]
-    source = model_of_folders(model_type, folders, "results_dir", ENDINGS)
+    source = model_of_folders(model_type, folders, "results_dir", RESULTS)
     found = read_found(folders, source.name)
     with noted(found.notes):
         _require_something(found, folders, source)
@@ -73,8 +79,5 @@ def _require_something(found: Found, folders: Sequence[Path], source: ModelSourc
     """Raise `UserError` where no study is there."""
     every = (found.analysis, found.activations, found.patterns, found.tokens, found.temperatures)
     if all(study is None for study in every):
-        scripts = [study.script for study in STUDIES.values()]
-        raise UserError(
-            f"`results_dir` {', '.join(map(str, folders))}: nothing of {source.name} is there; run "
-            f"{', '.join(scripts[:-1])} or {scripts[-1]} with this folder as output first"
-        )
+        where = ", ".join(map(str, folders))
+        raise UserError(f"`results_dir` {where}: nothing of {source.name} is there; {_FIRST}")

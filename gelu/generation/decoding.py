@@ -1,6 +1,6 @@
 """Writing completions while recording, for each token, the neurons active where it was predicted.
 
-    rows = [Row(prompt, stream) for ...]
+    rows = [Row(prompt, stream) for stream in range(prompt.n_samples)]
     for step in generate(model, rows, settings):
         step.rows, step.number, step.records
 

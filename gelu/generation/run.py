@@ -190,7 +190,7 @@ class Outcome:
         files = self._complete()
         geometry = read_stated([files.folder], files.model).geometry
         assert geometry is not None  # the attributes are always written
-        path = dataset_activation_file(files.folder, files.model, lambda note: None)
+        path = dataset_activation_file(files.folder, files.model)
         return read_activations(path, geometry.n_neurons)[1]
 
     def _complete(self) -> "Artifacts":

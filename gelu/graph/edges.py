@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gelu.neurons import Geometry
+from gelu.neurons import Geometry, neuron_id
 
 if TYPE_CHECKING:
     import torch
@@ -62,7 +62,7 @@ def _edge_block(
     index = strongest_columns(weights, top_edges)
     n_sources, d_mlp = weights.shape
     sources = np.repeat(np.arange(first_source, first_source + n_sources), index.shape[1])
-    targets = index.cpu().numpy() + (layer + 1) * d_mlp
+    targets = neuron_id(layer + 1, index.cpu().numpy(), d_mlp)
     return sources, targets.ravel(), weights.gather(1, index).cpu().numpy().ravel()
 
 

@@ -10,8 +10,8 @@
         among.add(block)
     edges = among.table()
 
-How telling a neuron is, in bits: over a dataset, the entropy of its being active or not (a neuron
-that is always or never on tells nothing); in one sample of a dataset, the surprisal of its being
+How informative a neuron is, in bits: over a dataset, the entropy of its being active or not (0 for
+a neuron active in all samples or in none); in one sample of a dataset, the surprisal of its being
 active (0 where it is not); in a lone trace, 1 where it is active.
 
 The best neurons by bits alone hardly share an edge, so they are chosen by their edges: an edge
@@ -26,7 +26,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from gelu.neurons import Geometry, dimension_of, layer_of, neuron_name
+from gelu.neurons import Geometry, dimension_of, layer_of, layer_range, neuron_name
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -53,7 +53,7 @@ class _BestEdges:
 
     def offer(self, edges: NDArray[Any]) -> None:
         """Take these edges (EDGE_DTYPE) into account."""
-        pairs = edges["source"] // self._d_mlp
+        pairs = layer_of(edges["source"], self._d_mlp)
         for pair in np.unique(pairs):
             merged = np.concatenate([self._kept[pair], edges[pairs == pair]])
             self._kept[pair] = _highest(merged, self._per_pair)
@@ -64,7 +64,7 @@ class _BestEdges:
             return np.empty(0, EDGE_DTYPE)
         ranks = np.concatenate([np.arange(len(edges)) for edges in self._kept])
         edges = np.concatenate(self._kept)
-        return edges[np.lexsort((edges["source"] // self._d_mlp, ranks))]
+        return edges[np.lexsort((layer_of(edges["source"], self._d_mlp), ranks))]
 
     def by_pair(self) -> list[NDArray[Any]]:
         """Return each pair's edges, highest score first."""
@@ -125,7 +125,7 @@ def choose_neurons(
 
     The layer pairs take turns. In its turn a pair adds the ends of the edge with the highest score
     for each neuron it would add: one that goes on from a chosen neuron counts double. What then
-    is left of a layer's share goes to its most telling neurons. Neurons of 0 bits are left out.
+    is left of a layer's share goes to its most informative neurons. Neurons of 0 bits are left out.
     """
     choice = _Choice(bits, geometry, max_nodes)
     pending = [_Turns(edges, choice) for edges in candidates]
@@ -146,21 +146,21 @@ class _Choice:
     def added(self, *neurons: int) -> list[int] | None:
         """Return which of these are not chosen yet; None where a layer has no room for them."""
         new = [neuron for neuron in neurons if neuron not in self.chosen]
-        fits = all(self._room[neuron // self._d_mlp] > 0 for neuron in new)
+        fits = all(self._room[layer_of(neuron, self._d_mlp)] > 0 for neuron in new)
         return new if fits else None
 
     def add(self, neurons: list[int]) -> None:
         """Choose these."""
         self.chosen.update(neurons)
         for neuron in neurons:
-            self._room[neuron // self._d_mlp] -= 1
+            self._room[layer_of(neuron, self._d_mlp)] -= 1
 
     def fill(self) -> None:
-        """Give the room that is left to each layer's most telling neurons."""
+        """Give the room that is left to each layer's most informative neurons."""
         for layer, room in enumerate(self._room.copy()):
-            first = layer * self._d_mlp
-            bits = self._bits[first : first + self._d_mlp]
-            by_bits = first + np.argsort(-bits, kind="stable")[: np.count_nonzero(bits)]
+            ids = layer_range(layer, self._d_mlp)
+            bits = self._bits[ids.start : ids.stop]
+            by_bits = ids.start + np.argsort(-bits, kind="stable")[: np.count_nonzero(bits)]
             free = (neuron for neuron in by_bits.tolist() if neuron not in self.chosen)
             self.add([neuron for neuron, _ in zip(free, range(room), strict=False)])
 
@@ -169,9 +169,9 @@ class _Choice:
         return np.array(sorted(self.chosen), np.int64)
 
 
-def _shares(telling: NDArray[np.bool_], max_nodes: int) -> NDArray[np.int64]:
+def _shares(informative: NDArray[np.bool_], max_nodes: int) -> NDArray[np.int64]:
     """Return how many neurons each layer may have; what one cannot use goes to the others."""
-    there = telling.sum(axis=1)
+    there = informative.sum(axis=1)
     shares = np.zeros(len(there), np.int64)
     left = max_nodes
     while left and (shares < there).any():
@@ -213,7 +213,7 @@ class _Turns:
 
 
 class EdgesAmong:
-    """The edges among chosen neurons: the strongest, or without weights the most telling."""
+    """The edges among chosen neurons: the strongest, or without weights the most informative."""
 
     def __init__(
         self,

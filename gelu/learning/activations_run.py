@@ -22,7 +22,7 @@ from gelu.artifacts import Artifacts
 from gelu.errors import UserError
 from gelu.learning.folder import LearningInputs, WrittenStudy, read_inputs
 from gelu.learning.settings import ActivationSettings
-from gelu.limits import DEVICE, require
+from gelu.limits import DEVICE, optional, require
 from gelu.limits import text as utf8_text
 from gelu.model.config import read_geometry
 from gelu.model.of_folder import DATASET_FILES, PREDICTOR_FILES, model_at_hand
@@ -32,13 +32,14 @@ from gelu.model.tokenizer import encode_text, load_tokenizer
 from gelu.neurons import dimension_of, layer_of
 from gelu.progress import bars
 from gelu.provenance import describe_run
-from gelu.samples.reading import check_weights
+from gelu.samples.reading import check_weights, dataset_files
 
 if TYPE_CHECKING:
     from gelu.learning.activation_study import ActivationStudy, Predictor
 
 SCRIPT = "predict_activations.py"
 PACKAGES = ("matplotlib", "numpy", "pandas", "scipy", "torch")
+NO_PREDICTOR = "there is no saved predictor; learn with `dataset_dir` first"
 
 
 @dataclass(frozen=True)
@@ -83,18 +84,17 @@ def learn(inputs: LearningInputs, settings: ActivationSettings, device: str) -> 
     """Learn and test, with progress bars."""
     # Before torch starts: matrix products on a GPU are not repeatable without.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    import torch
-
     from gelu.learning.activation_study import study_activations
+    from gelu.learning.deterministic import deterministic_algorithms
     from gelu.model.allocator import keep_freed_memory
     from gelu.model.loading import pick_device
 
     keep_freed_memory()
-    torch.use_deterministic_algorithms(True)
     read = inputs.read
-    study = study_activations(
-        read.samples, read.groups, inputs.history, settings, pick_device(device), bars
-    )
+    with deterministic_algorithms():
+        study = study_activations(
+            read.samples, read.groups, inputs.history, settings, pick_device(device), bars
+        )
     return ActivationRun(inputs, settings, study)
 
 
@@ -171,7 +171,7 @@ def saved_predictor(output_dir: str | Path, model_type: str | ModelSource) -> "P
     path = files.path(artifacts.ACTIVATION_PREDICTOR)
     description = artifacts.read_predictor(path)
     if description is None:
-        raise UserError(f"{path}: no such file; learn with `dataset_dir` first")
+        raise UserError(f"{path}: {NO_PREDICTOR}")
     from gelu.learning.activation_study import load_predictor
 
     tensors = artifacts.read_tensors(files.path(artifacts.ACTIVATION_PREDICTOR_WEIGHTS))
@@ -193,13 +193,13 @@ def predict_neurons(
     `predicted` is 1 for a probability of one half or more; `active` is missing where the model is
     not at hand. Raises `UserError` for an empty text, one too long, and another model's predictor.
     """
+    require("predict", text, utf8_text)
     source = find_model(model_type)
     return _predict(predictor, source, encode(source, text))[0]
 
 
 def encode(source: ModelSource, text: str) -> tuple[int, ...]:
-    """Return the text's token ids; `UserError` for no text, or one too long."""
-    require("predict", text, utf8_text)
+    """Return the text's token ids; `UserError` for an empty text, or one too long."""
     return encode_text(load_tokenizer(source), text, read_geometry(source), "`predict`")
 
 
@@ -264,6 +264,18 @@ def _prediction_lines(table: pd.DataFrame) -> Iterator[str]:
 # The script's one call
 
 
+def _require_files(
+    source: ModelSource, output_dir: str | Path, dataset_dir: str | Path | None
+) -> None:
+    """Raise `UserError` where what is to be read is not there, before a tokenizer is fetched."""
+    if dataset_dir is None:
+        predictor = Artifacts(Path(output_dir), source.name).path(artifacts.ACTIVATION_PREDICTOR)
+        if not predictor.is_file():
+            raise UserError(f"{predictor}: {NO_PREDICTOR}")
+    else:
+        dataset_files(dataset_dir, source.name)
+
+
 def write_activation_prediction(
     dataset_dir: str | Path | None,
     output_dir: str | Path,
@@ -283,11 +295,13 @@ def write_activation_prediction(
         raise UserError("give `dataset_dir` to learn from, or `predict` with a text, or both")
     settings = settings or ActivationSettings()
     require("device", device, DEVICE)
+    require("predict", predict, optional(utf8_text))
     source = find_model(
         model_at_hand(model_type, output_dir, "output_dir", PREDICTOR_FILES)
         if dataset_dir is None
         else model_at_hand(model_type, dataset_dir, "dataset_dir", DATASET_FILES)
     )
+    _require_files(source, output_dir, dataset_dir)
     token_ids = None if predict is None else encode(source, predict)
     predicted = [] if token_ids is None else [artifacts.PREDICTED_NEURONS]
     if dataset_dir is None:

@@ -89,25 +89,24 @@ def learn(
     inputs: LearningInputs, drawn_with: dict[str, Any], settings: NextTokenSettings, device: str
 ) -> NextTokenRun:
     """Fit and test all readouts, with a progress bar."""
-    import torch
-
     from gelu.learning import token_study
+    from gelu.learning.deterministic import deterministic_algorithms
     from gelu.model.allocator import keep_freed_memory
 
     keep_freed_memory()
-    torch.use_deterministic_algorithms(True)
     read, notes = inputs.read, inputs.notes
-    inside = look_inside(read, inputs.encode, device, notes)
-    study = token_study.study_next_token(
-        read.samples,
-        read.groups,
-        inputs.history,
-        settings,
-        _vocabulary_size(read.source),
-        inside,
-        bars,
-        notes,
-    )
+    with deterministic_algorithms():
+        inside = look_inside(read, inputs.encode, device, notes)
+        study = token_study.study_next_token(
+            read.samples,
+            read.groups,
+            inputs.history,
+            settings,
+            _vocabulary_size(read.source),
+            inside,
+            bars,
+            notes,
+        )
     return NextTokenRun(inputs, drawn_with, settings, study)
 
 

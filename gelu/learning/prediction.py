@@ -29,7 +29,7 @@ from gelu.learning.scores import (
     reliability,
     score_counts,
 )
-from gelu.neurons import Geometry, dimension_of, layer_of
+from gelu.neurons import Geometry, dimension_of, layer_of, layer_range, layer_width
 from gelu.packed import PackedActivations
 from gelu.samples.splits import Parts, interval
 
@@ -104,7 +104,7 @@ def choose_strengths(
 
     First the token's, then the pair's on top of it. `done` is called with numbers of neurons.
     """
-    d_mlp = activations.n_neurons // n_layer
+    d_mlp = layer_width(activations.n_neurons, n_layer)
     losses = np.zeros((2, len(GRID), n_layer))
     for first, active in activations.neuron_blocks():
         layers = layer_of(np.arange(first, first + active.shape[1]), d_mlp)
@@ -156,16 +156,16 @@ def choose_mixtures(
     network: at the rows that `mixture_rows` returns. `done` is called with numbers of neurons.
     """
     n_layer = len(strengths.token)
-    d_mlp = activations.n_neurons // n_layer
+    d_mlp = layer_width(activations.n_neurons, n_layer)
     rows = mixture_rows(parts.validate, d_mlp)
     found: dict[str, list[NDArray[np.float32]]] = {predictor: [] for predictor in LEARNED}
     for layer in range(n_layer):
         both = (float(strengths.token[layer]), float(strengths.pair[layer]))
         values: dict[str, list[NDArray[np.float32]]] = {predictor: [] for predictor in LEARNED}
         truth = []
-        of_layer = np.arange(layer * d_mlp, (layer + 1) * d_mlp)
-        for first, active in subset(activations, of_layer).neuron_blocks():
-            start = layer * d_mlp + first
+        ids = layer_range(layer, d_mlp)
+        for first, active in subset(activations, np.array(ids)).neuron_blocks():
+            start = ids.start + first
             neurons = slice(start, start + active.shape[1])
             rates = backed_off(active, contexts, parts.learn, rows, both)
             truth.append(active[rows])
@@ -199,7 +199,7 @@ def measure(
     rows = np.arange(len(parts.held_out))
     shape = (n_groups, len(rows))
     members = scipy.sparse.csr_array((np.ones(len(rows)), (parts.held_out_groups, rows)), shape)
-    d_mlp = activations.n_neurons // n_layer
+    d_mlp = layer_width(activations.n_neurons, n_layer)
     for first, active in activations.neuron_blocks():
         neurons = slice(first, first + active.shape[1])
         layers = layer_of(np.arange(first, neurons.stop), d_mlp)

@@ -40,7 +40,7 @@ from gelu.learning.tokens import (
     batches,
     choose_token_strengths,
 )
-from gelu.neurons import Geometry, dimension_of, layer_of
+from gelu.neurons import Geometry, dimension_of, layer_of, layer_range
 from gelu.packed import PackedActivations
 from gelu.progress import Bars
 from gelu.samples.arrays import Samples
@@ -282,8 +282,10 @@ def reading_plan(geometry: Geometry) -> list[tuple[str, NDArray[np.int64]]]:
     d_mlp, n_layer = geometry.d_mlp, geometry.n_layer
     if n_layer == 1:
         return []
-    alone = [(f"layer {x}", np.arange(x * d_mlp, (x + 1) * d_mlp)) for x in range(n_layer)]
-    up_to = [(f"layers 0-{x}", np.arange((x + 1) * d_mlp)) for x in range(1, n_layer - 1)]
+    alone = [(f"layer {x}", np.array(layer_range(x, d_mlp))) for x in range(n_layer)]
+    up_to = [
+        (f"layers 0-{x}", np.arange(layer_range(x, d_mlp).stop)) for x in range(1, n_layer - 1)
+    ]
     return alone + up_to
 
 

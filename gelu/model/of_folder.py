@@ -8,6 +8,7 @@ nothing but the files themselves: no folder is opened and nothing is downloaded 
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from gelu.artifacts import (
@@ -30,46 +31,71 @@ from gelu.model.source import (
     find_model,
     how_to_place,
 )
+from gelu.places import existing_directory
 
 DEFAULT_MODEL = "gpt2"
-DATASET_FILES: tuple[str, ...] = (DATASET, RUN)
-GRAPH_FILES: tuple[str, ...] = (ATTRIBUTES, EDGES)
-PREDICTOR_FILES = (ACTIVATION_PREDICTOR,)
 SHOWN = 10
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """The files that a folder is read for. endings: of their names; missing: what is said of a
+    folder without any of them, and how to get one."""
+
+    endings: tuple[str, ...]
+    missing: str
+
+
+DATASET_FILES = Wanted(
+    (DATASET, RUN),
+    f"there is no dataset ({{m}}_{DATASET}); generate_activation_dataset.py writes one",
+)
+GRAPH_FILES = Wanted(
+    (ATTRIBUTES, EDGES),
+    f"there is no graph ({{m}}_{EDGES}); a_generate_gelu_graph.py and "
+    "generate_activation_dataset.py write one",
+)
+DATASET_GRAPH_FILES = Wanted((*GRAPH_FILES.endings, *DATASET_FILES.endings), DATASET_FILES.missing)
+PREDICTOR_FILES = Wanted(
+    (ACTIVATION_PREDICTOR,),
+    f"there is no saved predictor ({{m}}_{ACTIVATION_PREDICTOR}); learn with `dataset_dir` first",
+)
 
 
 def model_of_folder(
     model_type: str | ModelSource | None,
     folder: str | Path,
     argument: str,
-    endings: Sequence[str],
+    wanted: Wanted,
 ) -> ModelSource:
     """Return the model as `model_of_folders` does, of one folder."""
-    return model_of_folders(model_type, [folder], argument, endings)
+    return model_of_folders(model_type, [folder], argument, wanted)
 
 
 def model_of_folders(
     model_type: str | ModelSource | None,
     folders: Sequence[str | Path],
     argument: str,
-    endings: Sequence[str],
+    wanted: Wanted,
 ) -> ModelSource:
     """Return what `model_type` names, or where it is None the model whose files are in the folders.
 
-    endings: which files. Where there are none it is `DEFAULT_MODEL`; whoever needs them says that
-    they are missing. A model that is not known by its name has no place (`ModelSource`). Raises
-    `UserError`, which names `argument`, where there are files of several models.
+    A model that is not known by its name has no place (`ModelSource`). Raises `UserError`, which
+    names `argument`, where there are no such files, or files of several models.
     """
     if model_type is not None:
         return find_model(model_type)
-    names = sorted({name for folder in folders for name in models_in(Path(folder), endings)})
+    places = [existing_directory(folder, argument) for folder in folders]
+    names = sorted({name for folder in places for name in models_in(folder, wanted.endings)})
+    where = f"`{argument}` {', '.join(map(str, folders))}"
+    if not names:
+        raise UserError(f"{where}: {wanted.missing}")
     if len(names) > 1:
         more = f" and {len(names) - SHOWN:,} more" if len(names) > SHOWN else ""
         raise UserError(
-            f"`{argument}` {', '.join(map(str, folders))}: has files of "
-            f"{', '.join(names[:SHOWN])}{more}; say which with `model_type`"
+            f"{where}: has files of {', '.join(names[:SHOWN])}{more}; say which with `model_type`"
         )
-    return _called(names[0] if names else DEFAULT_MODEL)
+    return _called(names[0])
 
 
 def model_of_file(
@@ -90,15 +116,16 @@ def model_at_hand(
     model_type: str | ModelSource | None,
     folder: str | Path,
     argument: str,
-    endings: Sequence[str],
+    wanted: Wanted,
 ) -> str | ModelSource:
     """Return what `model_of_folder` finds as a `model_type`, for who needs the model itself.
 
-    Raises `UserError` for a model that is not known by its name, which says how to name it.
+    Raises `UserError` as `model_of_folders` does, and for a model that is not known by its name,
+    which says how to name it.
     """
     if model_type is not None:
         return model_type
-    source = model_of_folder(None, folder, argument, endings)
+    source = model_of_folder(None, folder, argument, wanted)
     if source.is_placed():
         return source.name
     run = read_run(Artifacts(Path(folder), source.name).path(RUN)) or {}

@@ -266,7 +266,7 @@ def _edge_width(share: float) -> float:
 
 
 def _radii(view: GraphView, subgraph: Subgraph, spacing: float) -> NDArray[np.float64]:
-    """Return the neurons' radii: by frequency, or in one sample by how telling they are."""
+    """Return the neurons' radii: by frequency, or in one sample by how informative they are."""
     most = min(17, 0.42 * spacing)
     if view.lone:
         return np.full(len(subgraph.neurons), 0.8 * most)
@@ -307,7 +307,7 @@ def _draw_labels(
     radii: NDArray[np.float64],
     width: float,
 ) -> None:
-    """Name both ends of the thickest edges, then each layer's most telling neurons.
+    """Name both ends of the thickest edges, then each layer's most informative neurons.
 
     A name stands beside its circle where there is a free place; up to `MOST_LABELS` in all.
     """
@@ -315,7 +315,9 @@ def _draw_labels(
     n_circles = len(taken)
     ends = _thickest_ends(subgraph)
     names = neuron_names(subgraph)
-    for row, at_left in ({**ends, **dict.fromkeys(_most_telling(subgraph), False), **ends}).items():
+    for row, at_left in (
+        {**ends, **dict.fromkeys(_most_informative(subgraph), False), **ends}
+    ).items():
         if len(taken) - n_circles == MOST_LABELS:
             return
         # Small letters are for what has to be named.
@@ -356,8 +358,8 @@ def _thickest_ends(subgraph: Subgraph) -> dict[int, bool]:
     return ends
 
 
-def _most_telling(subgraph: Subgraph) -> list[int]:
-    """Return all rows: each layer's most telling neuron, then each layer's second, and so on."""
+def _most_informative(subgraph: Subgraph) -> list[int]:
+    """Return all rows: the most informative neuron of each layer, then its second, and so on."""
     table = subgraph.neurons
     ranks = table.groupby("layer")["bits"].rank(method="first", ascending=False)
     return [int(row) for row in np.lexsort((-table["bits"], ranks))]
@@ -399,7 +401,7 @@ def _draw_graph_text(figure: Figure, view: GraphView, subgraph: Subgraph, n_edge
     n_neurons = len(subgraph.neurons)
     strongest = "strongest edges" if subgraph.weighted else "edges (the edge list has no weights)"
     what = {
-        (False, False): "the most telling neurons",
+        (False, False): "the most informative neurons",
         (False, True): "active neurons, the rare ones first",
         (True, True): "active neurons",
     }[view.lone, view.lone or view.sample_id is not None]

@@ -46,7 +46,7 @@ def top_neurons_figure(model: str, table: pd.DataFrame) -> Figure:
     One of its neurons at least is selective.
     """
     top = table[table["kind"] == "selective"].head(MOST_NEURONS)
-    title = f"{model}: the most telling neurons"
+    title = f"{model}: the most informative neurons"
     subtitle = (
         "What a neuron's being active tells about each token, in bits beyond chance; the grey bar "
         "is the most it could tell. The percentage is the share of samples in which it is active."

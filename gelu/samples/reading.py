@@ -4,8 +4,8 @@ read = read_folder("dataset", "gpt2-demo", ("output_id", "context_token_id"))
 read.samples, read.groups           # arranged by completion; prompts that may not be separated
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from gelu.artifacts import (
     read_stated,
     require_model_file,
 )
-from gelu.errors import UserError, noted
+from gelu.errors import UserError
 from gelu.model.config import known_geometry, read_geometry
 from gelu.model.loading import model_weight_files
 from gelu.model.of_folder import DATASET_FILES, model_of_folder
@@ -70,11 +70,7 @@ def read_folder(
     """
     folder = existing_directory(dataset_dir, "dataset_dir")
     source = model_of_folder(model_type, folder, "dataset_dir", DATASET_FILES)
-    notes: list[str] = []
-    with noted(notes):
-        table_path, activation_path = dataset_files(folder, source.name, notes.append)
-        read = read_samples(table_path, activation_path, source, needed_columns)
-    return replace(read, notes=tuple(notes))
+    return read_samples(*dataset_files(folder, source.name), source, needed_columns)
 
 
 def read_samples(
@@ -105,15 +101,13 @@ def read_samples(
 def dataset_files(
     folder: str | Path | None,
     model: str,
-    note: Callable[[str], object],
     table: str | Path | None = None,
     activations: str | Path | None = None,
 ) -> tuple[Path, Path]:
     """Return the dataset CSV and the activations file of a model in the folder `dataset_dir`.
 
-    note: told which file is used instead of another. table, activations: these files instead,
-    wherever they are; with both, no folder is needed. Raises `UserError` where one that is looked
-    for in the folder is not there.
+    table, activations: these files instead, wherever they are; with both, no folder is needed.
+    Raises `UserError` where one that is looked for in the folder is not there.
     """
     if table is not None and activations is not None:
         return Path(table), Path(activations)
@@ -122,7 +116,7 @@ def dataset_files(
     home = existing_directory(folder, "dataset_dir")
     return (
         require_model_file(home, model, DATASET) if table is None else Path(table),
-        dataset_activation_file(home, model, note) if activations is None else Path(activations),
+        dataset_activation_file(home, model) if activations is None else Path(activations),
     )
 
 

@@ -43,10 +43,10 @@ LEAST_ROWS_OF_PROMPT = 10
 
 @dataclass(frozen=True)
 class Consistency:
-    """table: columns as in the file contract, most telling first; n_tests, n_passed: of all pairs
-    of a prompt and a neuron, those not in the table included; n_left_out: weaker rows that it has
-    no room for; smallest_p: that the numbers of completions allow; fewest_together: how many tests
-    must reach it for one to pass; unattainable: why nothing could pass, whatever the data."""
+    """table: columns as in the file contract, strongest evidence first; n_tests, n_passed: of all
+    pairs of a prompt and a neuron, those not in the table included; n_left_out: weaker rows that it
+    has no room for; smallest_p: that the numbers of completions allow; fewest_together: how many
+    tests must reach it for one to pass; unattainable: why nothing could pass, whatever the data."""
 
     table: pd.DataFrame
     n_tests: int
@@ -61,7 +61,7 @@ def consistent_neurons(samples: Samples, fdr: float, notes: Notes) -> Consistenc
     """Rank the neurons active in all of a prompt's completions and not in all others; test them.
 
     Tested are prompts with two different completions or more, each with every neuron that is active
-    in as many completions as the prompt has, and not in all. Most telling are the smallest
+    in as many completions as the prompt has, and not in all. First are the smallest
     p-values, then neurons of few completions of other prompts, then those of more tokens here.
     """
     design = _Design.of(samples)
@@ -193,7 +193,7 @@ class _Rows:
         )
 
     def strongest(self, most: int) -> "_Rows":
-        """Return the first `most` rows of each prompt, most telling first.
+        """Return the first `most` rows of each prompt, strongest evidence first.
 
         A missing p-value counts as the largest.
         """

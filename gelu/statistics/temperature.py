@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from gelu.neurons import layer_range, layer_width
 from gelu.packed import PackedActivations
 from gelu.samples.grouping import completion_groups
 from gelu.statistics.similarity import Overlap, completion_sets, pairwise_overlap
@@ -105,8 +106,7 @@ def _one_layer(
     sets: PackedActivations, rows: NDArray[np.int64], layer: int, n_layer: int
 ) -> PackedActivations:
     """Return the rows' neurons of one layer, which may begin and end within a byte."""
-    d_mlp = sets.n_neurons // n_layer
-    first_bit = layer * d_mlp
-    covering = sets.bits[rows, first_bit // 8 : (first_bit + d_mlp + 7) // 8]
-    bits = np.unpackbits(covering, axis=1)[:, first_bit % 8 : first_bit % 8 + d_mlp]
+    ids = layer_range(layer, layer_width(sets.n_neurons, n_layer))
+    covering = sets.bits[rows, ids.start // 8 : (ids.stop + 7) // 8]
+    bits = np.unpackbits(covering, axis=1)[:, ids.start % 8 : ids.start % 8 + len(ids)]
     return PackedActivations.from_bool(bits.view(np.bool_))

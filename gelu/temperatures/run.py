@@ -42,7 +42,7 @@ class WrittenTemperatures:
 
 
 @dataclass(frozen=True)
-class _Made:
+class _TemperatureDataset:
     """One temperature's dataset. rows: of the study."""
 
     rows: "pd.DataFrame"
@@ -85,16 +85,16 @@ def compare_temperatures(
         refuse_link(folder)
         output_files(folder, argument, inputs.source, RUN_FILES, [csv])
     prepared, sharing = prepare_run(inputs, options), Sharing(overwrite=overwrite)
-    made = [
+    datasets = [
         _one_temperature(folder, prepared, replace(options, temperature=temperature), sharing)
         for temperature, folder in folders.items()
     ]
-    return _write(files, made, prepared)
+    return _write(files, datasets, prepared)
 
 
 def _one_temperature(
     folder: Path, prepared: PreparedRun, options: GenerationOptions, sharing: Sharing
-) -> _Made:
+) -> _TemperatureDataset:
     """Write one temperature's dataset; return its rows of the study."""
     from gelu.artifacts import DATASET, MATRIX, Artifacts
     from gelu.samples.reading import read_run_samples
@@ -117,20 +117,22 @@ def _one_temperature(
     rows = temperature_rows(
         options.temperature, matched.table, matched.activations, run.geometry.n_layer
     )
-    return _Made(rows, line, outcome.notes)
+    return _TemperatureDataset(rows, line, outcome.notes)
 
 
-def _write(files: "Artifacts", made: Sequence[_Made], prepared: PreparedRun) -> WrittenTemperatures:
+def _write(
+    files: "Artifacts", datasets: Sequence[_TemperatureDataset], prepared: PreparedRun
+) -> WrittenTemperatures:
     from gelu.artifacts import TEMPERATURE_PICTURE, TEMPERATURE_STUDY, write_picture, write_table
     from gelu.plots.figures import png_bytes
     from gelu.plots.temperature import temperature_figure
     from gelu.statistics.temperature import study_table
 
-    study = study_table([one.rows for one in made])
+    study = study_table([one.rows for one in datasets])
     figure = temperature_figure(files.model, study, prepared.inputs.geometry.d_mlp)
     paths = [
         write_table(files.path(TEMPERATURE_STUDY), study),
         write_picture(files.path(TEMPERATURE_PICTURE), png_bytes(figure)),
     ]
-    notes = [note for one in made for note in one.notes]
-    return WrittenTemperatures(study, paths, [one.line for one in made], notes)
+    notes = [note for one in datasets for note in one.notes]
+    return WrittenTemperatures(study, paths, [one.line for one in datasets], notes)

@@ -47,7 +47,7 @@ def test_surprisal_counts_active_neurons_alone() -> None:
     assert bits.tolist() == [3, 1, 0, 0]
 
 
-def test_the_strongest_edge_between_telling_neurons_is_chosen() -> None:
+def test_the_strongest_edge_between_informative_neurons_is_chosen() -> None:
     # Neuron 0 is always on, so its huge edge counts for nothing; 3 and 7 tell most by themselves.
     bits = np.array([0, 0.5, 0.5, 1, 0.5, 0.5, 0.5, 1])
     edges = [(0, 4, 100.0), (1, 5, -9.0), (2, 6, 1.0), (3, 7, 0.5)]
@@ -69,7 +69,7 @@ def test_no_layer_pair_takes_the_picture() -> None:
     assert np.bincount(chosen // 10).tolist() == [3, 3, 3]
 
 
-def test_what_edges_leave_free_goes_to_the_most_telling() -> None:
+def test_what_edges_leave_free_goes_to_the_most_informative() -> None:
     bits = np.array([0.1, 0.2, 0.9, 0, 0.3, 0.8, 0.8, 0])
     assert choose(bits, Geometry(2, 1, 4, 0), [(0, 4, 1.0)], 4) == [0, 2, 4, 5]
 
@@ -129,7 +129,7 @@ def test_edges_among_the_chosen_are_the_strongest_and_shared_among_layer_pairs()
     assert list(table.itertuples(index=False, name=None)) == sorted(expected)
 
 
-def test_without_weights_the_edges_of_the_most_telling_neurons() -> None:
+def test_without_weights_the_edges_of_the_most_informative_neurons() -> None:
     bits = np.array([1.0, 0.5, 1.0, 0.5])
     among = EdgesAmong(np.arange(4), bits, Geometry(2, 1, 2, 0), 2)
     among.add(EdgeBlock(np.array([1, 1, 0, 0]), np.array([2, 3, 2, 3]), None))

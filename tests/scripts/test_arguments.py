@@ -7,9 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gelu import cli
 from gelu.artifacts import (
+    ACTIVATION_PREDICTOR,
     ATTRIBUTES,
     DATASET,
     EDGES,
@@ -21,7 +24,7 @@ from gelu.artifacts import (
     Artifacts,
 )
 from gelu.errors import UserError
-from gelu.findings.results import STUDIES
+from gelu.findings.run import RESULTS
 from gelu.model.of_folder import model_of_file, model_of_folders
 from gelu.model.source import find_model
 from gelu.samples.reading import dataset_files
@@ -35,7 +38,6 @@ GRAPH, SAMPLES = "visualize_gelu_graph.py", "visualize_sample_activations.py"
 NEURONS, TOKENS = "predict_activations.py", "predict_next_token.py"
 REPORT = next(name for name in SCRIPTS if name.startswith("report_"))
 WITHOUT_MODEL = (ANALYSIS, PATTERNS, GRAPH, SAMPLES, REPORT)
-RESULTS = [ending for study in STUDIES.values() for ending in study.endings]
 READ_A_DATASET = (ANALYSIS, PATTERNS, GRAPH, SAMPLES, NEURONS, TOKENS)
 EXPORT_DIR = (GENERATE, STUDY, SAMPLES)
 TITLES = ("required", "often set", "the rest")
@@ -106,7 +108,8 @@ def test_help_shows_what_is_required_first_and_the_usage_line_the_same_order(scr
     without = (EDGE_LIST, TRACE)
     assert list(found) == [*TITLES[script in without :]]
     lines = [name for group in found.values() for name in first_names(group)]
-    assert re.findall(r"(?<=[\s\[])--?[a-z_]+", usage.partition(script)[2]) == lines
+    lines.remove("-h")
+    assert re.findall(r"(?<=[\s\[])--?[a-z_]+", usage.partition(script)[2]) == ["-h", *lines]
     assert "--model_type" in first_names(found["often set"])
     needed = re.findall(r"(?<!\[)(--[a-z_]+)", usage)
     assert set(needed) <= set(first_names(found.get("required", [])))
@@ -214,14 +217,14 @@ def test_an_error_names_the_flag_that_the_scripts_help_shows(
 ) -> None:
     file = tmp_path / "file"
     file.touch()
-    for script, given, flag in [
+    for script, arguments, flag in [
         (GENERATE, writing(work), "--export_dir"),
         (SAMPLES, reading(SAMPLES, data.folder), "--export_dir"),
         (GRAPH, reading(GRAPH, data.folder), "--output_dir"),
         (EDGE_LIST, ["--model_type", work / "m"], "--output_dir"),
     ]:
         for name in ("--output_dir", "--export_dir"):
-            line = user_error(script, *given, name, file)
+            line = user_error(script, *arguments, name, file)
             assert line == f"error: {flag} {file}: this is a file, a folder is needed"
 
 
@@ -233,11 +236,41 @@ def test_a_parameter_without_a_flag_is_shown_as_one(capsys: pytest.CaptureFixtur
     assert "the following arguments are required: --export_dir/--output_dir" in (
         capsys.readouterr().err
     )
-    assert cli.as_flags("`output_dir` and `export_dir`, `other`") == (
-        "--export_dir and --export_dir, --other"
+    assert cli.as_flags("`output_dir` and `export_dir`, (`other`)") == (
+        "--export_dir and --export_dir, (`other`)"
     )
-    cli.build_parser("").parse_args([])
-    assert cli.as_flags("`output_dir`") == "--output_dir"
+
+
+NAMES = ("dataset_dir", "seed", "predict")
+PIECES = st.sampled_from([*NAMES, *(f"`{name}`" for name in NAMES), *"`'\"/ .,:;()\\a"])
+
+
+@given(st.lists(PIECES, min_size=1, max_size=8).map("".join), st.sampled_from(["{}", "{!r}"]))
+def test_what_a_user_wrote_is_never_turned_into_a_flag(value: str, form: str) -> None:
+    parser = cli.build_parser("")
+    for name in NAMES:
+        parser.add_argument(f"--{name}")
+    parser.parse_args([f"--dataset_dir={value}"])
+    shown = form.format(value)
+    message = (
+        f"`dataset_dir` {shown}: no such folder (see `seed`); `predict`, or {shown}/m_run.json"
+    )
+    said = cli.as_flags(message)
+    assert said.count(shown) >= 2
+    if not {*"`'\""} & {*value}:
+        assert said == (
+            f"--dataset_dir {shown}: no such folder (see --seed); --predict, or {shown}/m_run.json"
+        )
+
+
+def test_what_a_file_holds_is_never_turned_into_a_flag() -> None:
+    parser = cli.build_parser("")
+    parser.add_argument("--seed")
+    parser.parse_args([])
+    for value in ("no`seed`folder", "'of a `seed` here'", '"its `seed`"', "a/`seed`"):
+        assert cli.as_flags(f"file {value} is not that of `seed`") == (
+            f"file {value} is not that of --seed"
+        )
 
 
 # The dataset's folder instead of its files
@@ -245,20 +278,19 @@ def test_a_parameter_without_a_flag_is_shown_as_one(capsys: pytest.CaptureFixtur
 
 def test_the_folder_stands_for_its_files(data: Artifacts) -> None:
     """The best activations that are there: the .npz, the .pickle, the .json."""
-    table, notes = data.path(DATASET), list[str]()
+    table = data.path(DATASET)
     for ending in (MATRIX, PICKLE, JSON):
-        assert dataset_files(data.folder, "m", notes.append) == (table, data.path(ending))
+        assert dataset_files(data.folder, "m") == (table, data.path(ending))
         data.path(ending).unlink()
-    assert notes == [f"{data.path(PICKLE)} is missing; using {data.path(JSON).name}"]
     with pytest.raises(UserError, match=r"no such file, nor one ending in \.pickle, \.pkl"):
-        dataset_files(data.folder, "m", notes.append)
+        dataset_files(data.folder, "m")
     # What is given is not looked for.
-    found = dataset_files(data.folder, "m", notes.append, activations="a/b.npz")
+    found = dataset_files(data.folder, "m", activations="a/b.npz")
     assert found == (table, Path("a/b.npz"))
-    given = dataset_files("none", "m", notes.append, "t.csv", "b.npz")
+    given = dataset_files("none", "m", "t.csv", "b.npz")
     assert given == (Path("t.csv"), Path("b.npz"))
     with pytest.raises(UserError, match="`dataset_dir` none: no such folder"):
-        dataset_files("none", "m", notes.append, "t.csv")
+        dataset_files("none", "m", "t.csv")
 
 
 @pytest.mark.parametrize("script", [ANALYSIS, GRAPH])
@@ -381,21 +413,52 @@ def test_a_folder_of_several_models_needs_one(script: str, data: Artifacts, tmp_
     )
 
 
-@pytest.mark.parametrize("script", READ_A_DATASET)
-def test_a_folder_of_no_model_is_taken_for_the_defaults(script: str, tmp_path: Path) -> None:
-    (tmp_path / "data").mkdir()
-    line = user_error(script, *reading(script, tmp_path / "data"), "--output_dir", tmp_path / "o")
-    ending = PICKLE if script == GRAPH else DATASET
-    assert line.startswith(f"error: {tmp_path / 'data' / f'gpt2_{ending}'}: no such file")
+NOTHING = {script: ("--dataset_dir", "there is no dataset ({m}_act") for script in READ_A_DATASET}
+NOTHING |= {
+    REPORT: ("--results_dir", "there are no results; run analyze_activations.py, "),
+    f"{NEURONS} --predict hello": ("--output_dir", "there is no saved predictor ({m}_act"),
+    f"{GRAPH} --activation_file none.pickle": ("--graph_dir", "there is no graph ({m}_neuron_ed"),
+}
+
+
+@pytest.mark.parametrize("command", NOTHING)
+def test_a_folder_without_the_files_is_refused_before_anything_is_fetched(
+    command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    no_hub(monkeypatch)
+    (script, *more), (argument, said) = command.split(), NOTHING[command]
+    folder, output = tmp_path / "data", ["--output_dir", tmp_path / "out"]
+    if argument in ("--results_dir", "--output_dir"):
+        output = []
+    if script == SAMPLES:
+        more = ["--sample_ids", "0"]
+    line = user_error(script, argument, folder, *more, *output)
+    assert line == f"error: {argument} {folder}: no such folder"
+    folder.mkdir()
+    (folder / "notes.txt").touch()
+    line = user_error(script, argument, folder, *more, *output)
+    assert line.startswith(f"error: {argument} {folder}: {said}"), line
+    assert [path.name for path in tmp_path.rglob("*")] == ["data", "notes.txt"]
+
+
+@pytest.mark.parametrize("dataset", [True, False])
+def test_what_is_to_be_read_is_looked_for_before_a_tokenizer_is_fetched(
+    dataset: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    no_hub(monkeypatch)
+    given = ["--model_type", "gpt2", "--predict", "hello", "--output_dir", tmp_path]
+    line = user_error(NEURONS, *given, *(["--dataset_dir", tmp_path] if dataset else []))
+    said = (DATASET, "no such file") if dataset else (ACTIVATION_PREDICTOR, "there is no saved pre")
+    assert line.startswith(f"error: {tmp_path / f'gpt2_{said[0]}'}: {said[1]}")
 
 
 def test_folders_that_are_read_together_are_of_one_model(tmp_path: Path) -> None:
     folders = [str(tmp_path / name) for name in ("one", "two", "none")]
-    for folder in folders[:2]:
+    for folder in folders:
         Path(folder).mkdir()
+    for folder in folders[:2]:
         Path(folder, f"m_{SUMMARY}").touch()
     assert model_of_folders(None, folders, "results_dir", RESULTS).name == "m"
-    assert model_of_folders(None, folders[2:3], "results_dir", RESULTS).name == "gpt2"
     for number in range(12):
         Path(folders[1], f"n{number:02}_patterns.json").touch()
     with pytest.raises(

@@ -216,10 +216,11 @@ def test_nothing_to_do_is_said(folder: Path) -> None:
     model, output = ("--model_type", folder / MODEL), ("--output_dir", folder / "none")
     assert "--dataset_dir" in user_error(ACTIVATIONS, *model, *output)
     assert "learn with --dataset_dir" in user_error(ACTIVATIONS, *model, *output, "--predict", "a")
-    assert "the text is empty" in user_error(ACTIVATIONS, *model, *output, "--predict", "")
 
 
 def test_a_text_that_is_too_long_is_refused_before_anything_is_learned(folder: Path) -> None:
+    arguments = (*_arguments(folder, "long"), "--predict", "")
+    assert "--predict: the text is empty" in user_error(ACTIVATIONS, *arguments)
     arguments = (*_arguments(folder, "long"), "--predict", "a" * 200)
     assert "--predict: the text's 200 tokens; the model has" in user_error(ACTIVATIONS, *arguments)
     assert not (folder / "long").exists()

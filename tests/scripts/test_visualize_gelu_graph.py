@@ -126,6 +126,10 @@ def test_a_sibling_of_a_missing_activation_file_is_used_and_named(
     given = ("--graph_dir", data.folder, "--activation_file", missing)
     result = run_script_here(SCRIPT, *given, "--output_dir", tmp_path / "out")
     assert result.stderr.splitlines()[-1] == f"note: {note}"
+    # Where the folder stands for its files nobody named the one that is not there.
+    whole = ("--dataset_dir", data.folder, "--output_dir", tmp_path / "out")
+    result = run_script_here(SCRIPT, *whole)
+    assert "note:" not in result.stderr
 
 
 def test_one_sample_shows_its_active_neurons(data: Artifacts, tmp_path: Path) -> None:
