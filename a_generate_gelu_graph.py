@@ -18,6 +18,7 @@ from gelu.cli import (
     build_parser,
     run_script,
 )
+from gelu.limits import EDGE_KINDS
 
 
 def main() -> None:
@@ -25,15 +26,15 @@ def main() -> None:
     parser = build_parser(__doc__)
     add_model_argument(parser)
     add_output_argument(parser, "--output_dir", "folder for the two files", "gelu_graph")
-    add_edge_arguments(parser, kinds=("full", "strongest"), default="full")
+    add_edge_arguments(parser, kinds=EDGE_KINDS, default="full")
     add_device_argument(parser)
     arguments = parser.parse_args()
 
     from gelu.graph.output import write_graph
 
     written = write_graph(
-        arguments.model_type,
         arguments.output_dir,
+        arguments.model_type,
         arguments.edges,
         arguments.top_edges,
         arguments.device,

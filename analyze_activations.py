@@ -39,21 +39,25 @@ say nothing is not drawn; the report and the last lines printed say why.
 
 import argparse
 
+from gelu.analysis.settings import AnalysisSettings
 from gelu.cli import (
     add_csv_safe_argument,
     add_device_argument,
     add_either,
     add_model_argument,
     add_output_argument,
+    add_rate_argument,
     add_seed_argument,
     build_parser,
-    discovery_rate,
+    chosen,
+    number_argument,
     positive_int,
     print_notes,
     require_folder_or_files,
     run_script,
-    unit_interval,
+    whole_argument,
 )
+from gelu.limits import CLUSTERS, unit_interval
 
 
 def parsed() -> argparse.Namespace:
@@ -72,27 +76,25 @@ def parsed() -> argparse.Namespace:
     add_output_argument(parser, "--output_dir", "folder for the results")
     add_model_argument(parser, of_folder=True)
     add_seed_argument(parser)
-    parser.often.add_argument(
-        "--fdr", type=discovery_rate, default=0.05, help="share of findings that may be false"
-    )
+    add_rate_argument(parser, AnalysisSettings.fdr)
     parser.often.add_argument(
         "--min_token_count",
         type=positive_int,
-        default=3,
+        default=AnalysisSettings.min_token_count,
         metavar="N",
         help="test tokens with so many samples or more",
     )
     parser.add_argument(
         "--min_phi",
-        type=unit_interval,
-        default=0.1,
+        type=number_argument(unit_interval),
+        default=AnalysisSettings.min_phi,
         metavar="PHI",
         help="correlation that an active pair of token and neuron needs to be listed",
     )
     parser.add_argument(
         "--top_per_token",
         type=positive_int,
-        default=50,
+        default=AnalysisSettings.top_per_token,
         metavar="N",
         help="list so many neurons of each token and direction, strongest first",
     )
@@ -113,22 +115,13 @@ def parsed() -> argparse.Namespace:
 def main() -> None:
     """Analyse the dataset."""
     arguments = parsed()
-    from gelu.analysis.output import analyse_files
-    from gelu.analysis.settings import AnalysisSettings
+    from gelu.analysis.output import write_analysis
 
-    settings = AnalysisSettings(
-        arguments.seed,
-        arguments.fdr,
-        arguments.min_token_count,
-        arguments.clusters,
-        arguments.min_phi,
-        arguments.top_per_token,
-    )
-    written = analyse_files(
+    written = write_analysis(
+        arguments.dataset_dir,
         arguments.output_dir,
-        settings,
         arguments.model_type,
-        dataset_dir=arguments.dataset_dir,
+        chosen(AnalysisSettings, arguments),
         dataset_csv=arguments.dataset_csv,
         activations_file=arguments.activations_file,
         csv_safe=arguments.csv_safe,
@@ -141,12 +134,9 @@ def _cluster_number(text: str) -> int | None:
     if text == "auto":
         return None
     try:
-        number = positive_int(text)
-    except argparse.ArgumentTypeError:
-        number = 0
-    if number < 2:
-        raise argparse.ArgumentTypeError(f"{text!r} is neither auto nor a number of 2 or more")
-    return number
+        return whole_argument(CLUSTERS)(text)
+    except argparse.ArgumentTypeError as error:
+        raise argparse.ArgumentTypeError(f"{error}, nor auto") from None
 
 
 if __name__ == "__main__":

@@ -25,22 +25,23 @@ The table has a row for each temperature and layer, and one for each temperature
                           every token is certain; the same on each row of a temperature
 """
 
-import argparse
-
+from gelu import limits
 from gelu.cli import (
     add_dataset_arguments,
     add_model_argument,
     add_output_argument,
     add_seed_argument,
+    argument,
     as_flags,
     build_parser,
     chosen,
     print_notes,
     run_script,
     sampling_temperature,
+    split_commas,
 )
-from gelu.generation.run import ALL_FORMATS, GenerationOptions
-from gelu.temperatures.run import compare_temperatures, temperature_name
+from gelu.generation.run import GenerationOptions
+from gelu.temperatures.run import compare_temperatures
 
 
 def main() -> None:
@@ -59,7 +60,9 @@ def main() -> None:
     add_seed_argument(parser, "seed of the draws at each temperature")
     add_dataset_arguments(parser, edges="none")
     arguments = parser.parse_args()
-    options = chosen(GenerationOptions, arguments, temperature=0.0, formats=ALL_FORMATS)
+    options = chosen(
+        GenerationOptions, arguments, temperature=0.0, formats=GenerationOptions.formats
+    )
     written = compare_temperatures(
         arguments.input_csv,
         arguments.temperatures,
@@ -74,12 +77,8 @@ def main() -> None:
 
 def temperature_list(text: str) -> tuple[float, ...]:
     """Parse numbers of 0 or more, separated by commas, into ascending order; an argparse `type`."""
-    temperatures = [sampling_temperature(part.strip()) for part in text.split(",")]
-    for given in temperatures:
-        if temperatures.count(given) > 1:
-            name = temperature_name(given)
-            raise argparse.ArgumentTypeError(f"{name} stands in {text!r} more than once")
-    return tuple(sorted(temperatures))
+    temperatures = [sampling_temperature(part) for part in split_commas(text)]
+    return argument(limits.temperatures, lambda _: temperatures)(text)
 
 
 if __name__ == "__main__":

@@ -30,17 +30,17 @@ from gelu.cli import (
     add_device_argument,
     add_model_argument,
     add_output_argument,
+    add_rate_argument,
     add_seed_argument,
     build_parser,
-    discovery_rate,
+    chosen,
     positive_int,
     print_notes,
     run_script,
-    whole_number,
+    whole_argument,
 )
-
-# Each draw is a search of its own, each pattern a round of it.
-MOST_PATTERNS, MOST_DRAWS = 10_000, 10_000
+from gelu.limits import NULL_DRAWS, PATTERNS
+from gelu.patterns.settings import PatternSettings, SearchSettings
 
 
 def main() -> None:
@@ -52,45 +52,38 @@ def main() -> None:
     add_output_argument(parser, "--output_dir", "folder for the results")
     add_model_argument(parser, of_folder=True)
     add_seed_argument(parser)
-    parser.often.add_argument(
-        "--fdr", type=discovery_rate, default=0.05, help="share of findings that may be false"
-    )
+    add_rate_argument(parser, SearchSettings.fdr)
     parser.often.add_argument(
         "--max_patterns",
-        type=whole_number(1, MOST_PATTERNS),
-        default=100,
+        type=whole_argument(PATTERNS),
+        default=SearchSettings.max_patterns,
         metavar="N",
         help="how many patterns to look for in each half of the prompts",
     )
     parser.add_argument(
         "--null_draws",
-        type=whole_number(0, MOST_DRAWS),
-        default=3,
+        type=whole_argument(NULL_DRAWS),
+        default=SearchSettings.null_draws,
         metavar="N",
         help="permuted data sets to search, as a check of what chance alone gives",
     )
     parser.add_argument(
         "--min_token_count",
         type=positive_int,
-        default=5,
+        default=PatternSettings.min_token_count,
         metavar="N",
         help="test tokens with so many samples or more",
     )
     add_device_argument(parser, works=False)
     arguments = parser.parse_args()
 
-    from gelu.patterns.output import extract_patterns
-    from gelu.patterns.run import PatternSettings
-    from gelu.patterns.testing import SearchSettings
+    from gelu.patterns.output import write_patterns
 
-    search = SearchSettings(
-        arguments.seed, arguments.fdr, arguments.max_patterns, arguments.null_draws
-    )
-    written = extract_patterns(
+    written = write_patterns(
         arguments.dataset_dir,
         arguments.output_dir,
         arguments.model_type,
-        PatternSettings(search, arguments.min_token_count),
+        PatternSettings(chosen(SearchSettings, arguments), arguments.min_token_count),
     )
     print_notes(written.notes)
     print(*written.paths, *written.lines, sep="\n")

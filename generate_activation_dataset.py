@@ -20,7 +20,6 @@ interruption, goes on from there. Several processes can share the work and write
 or, in a cluster's job array, each with --shard i/n, i from 0 to n - 1; and then one with --merge.
 """
 
-import argparse
 import re
 
 from gelu.cli import (
@@ -28,14 +27,17 @@ from gelu.cli import (
     add_model_argument,
     add_output_argument,
     add_seed_argument,
+    argument,
     as_flags,
     build_parser,
     chosen,
     print_notes,
     run_script,
     sampling_temperature,
+    split_commas,
 )
-from gelu.generation.run import ALL_FORMATS, GenerationOptions, Sharing, generate_dataset
+from gelu.generation.run import GenerationOptions, Sharing, generate_dataset
+from gelu.limits import ALL_FORMATS, FORMATS, shard
 
 
 def main() -> None:
@@ -46,12 +48,15 @@ def main() -> None:
     add_model_argument(parser)
     add_seed_argument(parser, "seed of the draws")
     parser.often.add_argument(
-        "--temperature", type=sampling_temperature, default=0.8, help="0 takes the likeliest token"
+        "--temperature",
+        type=sampling_temperature,
+        default=GenerationOptions.temperature,
+        help="0 takes the likeliest token",
     )
-    add_dataset_arguments(parser, edges="strongest")
+    add_dataset_arguments(parser, edges=GenerationOptions.edges)
     parser.add_argument(
         "--formats",
-        type=format_list,
+        type=argument(FORMATS, split_commas),
         default=",".join(ALL_FORMATS),
         metavar="F,F",
         help="which files of the samples to write",
@@ -82,23 +87,10 @@ def main() -> None:
         print(as_flags(outcome.said))
 
 
-def format_list(text: str) -> tuple[str, ...]:
-    """Parse formats separated by commas into the order of `ALL_FORMATS`; an argparse `type`."""
-    names = [name.strip() for name in text.split(",")]
-    unknown = [name for name in names if name not in ALL_FORMATS]
-    if unknown:
-        raise argparse.ArgumentTypeError(
-            f"{unknown[0]!r} is no format; there are {','.join(ALL_FORMATS)}"
-        )
-    return tuple(name for name in ALL_FORMATS if name in names)
-
-
 def part_of_run(text: str) -> tuple[int, int]:
     """Parse `i/n`, i from 0 to n - 1; an argparse `type`."""
     match = re.fullmatch(r"([0-9]{1,9})/([0-9]{1,9})", text)
-    if match is None or int(match[1]) >= int(match[2]):
-        raise argparse.ArgumentTypeError(f"{text!r} is not I/N with I from 0 to N - 1, as in 0/8")
-    return int(match[1]), int(match[2])
+    return argument(shard, lambda _: match and tuple(map(int, match.groups())))(text)
 
 
 if __name__ == "__main__":

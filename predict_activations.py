@@ -47,12 +47,10 @@ from gelu.cli import (
     print_notes,
     run_script,
     share_held_out,
-    whole_number,
+    whole_argument,
 )
-
-HISTORY = 16
-# No network needs more to learn from tokens; the memory that it takes grows with its width.
-MOST_HISTORY, MOST_WIDTH = 1 << 20, 1 << 14
+from gelu.learning.settings import ActivationSettings
+from gelu.limits import HISTORY, WIDTH
 
 
 def parsed() -> argparse.Namespace:
@@ -67,26 +65,29 @@ def parsed() -> argparse.Namespace:
     add_model_argument(parser, of_folder=True)
     add_seed_argument(parser)
     parser.often.add_argument(
-        "--held_out", type=share_held_out, default=0.2, help="share of the prompts to test on"
+        "--held_out",
+        type=share_held_out,
+        default=ActivationSettings.held_out,
+        help="share of the prompts to test on",
     )
     parser.add_argument(
         "--history",
-        type=whole_number(2, MOST_HISTORY),
-        default=HISTORY,
+        type=whole_argument(HISTORY),
+        default=ActivationSettings.history,
         metavar="N",
         help="tokens that are read",
     )
     parser.add_argument(
         "--width",
-        type=whole_number(1, MOST_WIDTH),
-        default=512,
+        type=whole_argument(WIDTH),
+        default=ActivationSettings.width,
         metavar="N",
         help="of the network's hidden layer",
     )
     parser.add_argument(
         "--epochs",
         type=epoch_number,
-        default=12,
+        default=ActivationSettings.epochs,
         metavar="N",
         help="passes over the data, at most",
     )
@@ -100,24 +101,22 @@ def parsed() -> argparse.Namespace:
 def main() -> None:
     """Learn, or predict, or both."""
     arguments = parsed()
-    from gelu.learning.activations_run import learn_and_predict
-    from gelu.learning.settings import ActivationSettings
+    from gelu.learning.activations_run import write_activation_prediction
 
     settings = ActivationSettings(
         seed=arguments.seed,
         held_out=arguments.held_out,
         history=arguments.history,
         width=arguments.width,
-        token_width=min(ActivationSettings.token_width, arguments.width),
         epochs=arguments.epochs,
     )
-    written = learn_and_predict(
+    written = write_activation_prediction(
+        arguments.dataset_dir,
         arguments.output_dir,
         arguments.model_type,
         settings,
-        arguments.dataset_dir,
-        arguments.predict,
         arguments.device,
+        predict=arguments.predict,
     )
     print_notes(written.notes)
     print(*written.paths, *written.lines, sep="\n")

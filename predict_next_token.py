@@ -42,6 +42,8 @@ The same command on the same kind of machine, with the same number of threads an
 the same bytes; another number of threads rounds sums differently in the last digits.
 """
 
+import argparse
+
 from gelu.cli import (
     add_device_argument,
     add_model_argument,
@@ -54,10 +56,11 @@ from gelu.cli import (
     run_script,
     share_held_out,
 )
+from gelu.learning.settings import NextTokenSettings
 
 
-def main() -> None:
-    """Parse the command line and study the dataset."""
+def parsed() -> argparse.Namespace:
+    """Return the arguments of the command line."""
     parser = build_parser(__doc__)
     parser.required.add_argument(
         "--dataset_dir", required=True, metavar="FOLDER", help="folder of the dataset script"
@@ -66,43 +69,52 @@ def main() -> None:
     add_model_argument(parser, of_folder=True)
     add_seed_argument(parser)
     parser.often.add_argument(
-        "--held_out", type=share_held_out, default=0.2, help="share of the prompts to test on"
+        "--held_out",
+        type=share_held_out,
+        default=NextTokenSettings.held_out,
+        help="share of the prompts to test on",
     )
     parser.add_argument(
-        "--epochs", type=epoch_number, default=6, metavar="N", help="passes over the data, at most"
+        "--epochs",
+        type=epoch_number,
+        default=NextTokenSettings.epochs,
+        metavar="N",
+        help="passes over the data, at most",
     )
     parser.add_argument(
         "--max_classes",
         type=positive_int,
-        default=4096,
+        default=NextTokenSettings.max_classes,
         metavar="N",
         help="tokens that a readout tells apart; the rarer ones share one class",
     )
     parser.add_argument(
         "--min_token_count",
         type=positive_int,
-        default=20,
+        default=NextTokenSettings.min_token_count,
         metavar="N",
         help="list the neurons of tokens with so many training samples or more",
     )
     add_device_argument(parser)
-    arguments = parser.parse_args()
+    return parser.parse_args()
 
-    from gelu.learning.next_token_run import study_to_folder
-    from gelu.learning.settings import NextTokenSettings
 
-    settings = NextTokenSettings(
-        arguments.seed,
-        arguments.held_out,
-        arguments.epochs,
-        arguments.max_classes,
-        arguments.min_token_count,
-    )
-    written = study_to_folder(
+def main() -> None:
+    """Study the dataset."""
+    arguments = parsed()
+    from gelu.learning.next_token_run import write_next_token
+
+    written = write_next_token(
         arguments.dataset_dir,
         arguments.output_dir,
         arguments.model_type,
-        settings,
+        NextTokenSettings(
+            arguments.seed,
+            arguments.held_out,
+            arguments.epochs,
+            arguments.max_classes,
+            arguments.min_token_count,
+        ),
         arguments.device,
     )
     print_notes(written.notes)

@@ -31,16 +31,18 @@ from gelu.cli import (
     add_model_argument,
     add_output_argument,
     build_parser,
+    chosen,
     non_negative_int,
     positive_int,
     print_notes,
     require_folder_or_files,
     run_script,
 )
+from gelu.drawing.settings import GraphSettings
 
 
-def main() -> None:
-    """Parse the command line and draw the graph."""
+def parsed() -> argparse.Namespace:
+    """Return the arguments of the command line."""
     parser = build_parser(__doc__)
     parser.required.add_argument(
         "--dataset_dir",
@@ -66,22 +68,35 @@ def main() -> None:
         help="show this sample, not the frequency over all",
     )
     parser.add_argument(
-        "--max_nodes", type=positive_int, default=200, metavar="N", help="neurons in the graph"
+        "--max_nodes",
+        type=positive_int,
+        default=GraphSettings.max_nodes,
+        metavar="N",
+        help="neurons in the graph",
     )
     parser.add_argument(
-        "--max_edges", type=positive_int, default=400, metavar="N", help="edges in the graph"
+        "--max_edges",
+        type=positive_int,
+        default=GraphSettings.max_edges,
+        metavar="N",
+        help="edges in the graph",
     )
     add_device_argument(parser, works=False)
     arguments = parser.parse_args()
     require_folder_or_files(parser, arguments, "dataset_dir", ("graph_dir", "activation_file"))
+    return arguments
 
-    from gelu.drawing.graph_run import GraphSettings, draw_graph
 
-    written = draw_graph(
+def main() -> None:
+    """Draw the graph."""
+    arguments = parsed()
+    from gelu.drawing.graph_run import write_graph_pictures
+
+    written = write_graph_pictures(
+        arguments.dataset_dir,
         arguments.output_dir,
         arguments.model_type,
-        GraphSettings(arguments.sample_id, arguments.max_nodes, arguments.max_edges),
-        dataset_dir=arguments.dataset_dir,
+        chosen(GraphSettings, arguments),
         graph_dir=arguments.graph_dir,
         activation_file=arguments.activation_file,
     )

@@ -58,9 +58,9 @@ def main() -> None:
     add_device_argument(parser, works=False)
     arguments = parser.parse_args()
 
-    from gelu.drawing.samples_run import draw_samples
+    from gelu.drawing.samples_run import write_sample_pictures
 
-    written = draw_samples(
+    written = write_sample_pictures(
         arguments.dataset_dir,
         arguments.sample_ids,
         arguments.export_dir,

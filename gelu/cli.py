@@ -20,7 +20,6 @@
 import argparse
 import errno
 import io
-import math
 import os
 import re
 import signal
@@ -31,7 +30,23 @@ from types import FrameType
 from typing import Any, NoReturn
 
 from gelu.errors import UserError, failure_text, one_line
-from gelu.limits import LARGEST_WHOLE
+from gelu.limits import (
+    COUNT,
+    DATASET_EDGES,
+    DEVICES,
+    DTYPES,
+    EPOCHS,
+    FDR,
+    HELD_OUT,
+    ID,
+    LARGEST_WHOLE,
+    SHOWN,
+    Check,
+    non_negative,
+    temperature,
+    whole,
+)
+from gelu.limits import text as utf8_text
 from gelu.streams import guard_streams
 
 EXIT_USER_ERROR = 2
@@ -39,9 +54,6 @@ EXIT_OUTPUT_LOST = 1
 EXIT_BROKEN_PIPE = 128 + signal.SIGPIPE
 STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 SECONDS_TO_DEAL = 0.1  # with an interrupt, after which it is raised again
-# Of these and all between them the reciprocal is a normal float32, as is what divides a logit.
-LOWEST_TEMPERATURE, HIGHEST_TEMPERATURE = 1e-30, 1e30
-SHOWN = 60
 
 
 # Arguments that mean the same wherever one of the two stands.
@@ -105,8 +117,8 @@ class Parser(argparse.ArgumentParser):
         # Bytes of a shell that are no text reach Python as halves of pairs, which neither a
         # tokenizer nor a file takes.
         try:
-            word.encode()
-        except UnicodeEncodeError:
+            utf8_text(word)
+        except ValueError:
             encoding = sys.getfilesystemencoding()
             self.error(
                 f"{name}{ascii(word)[:SHOWN]} is no {encoding} text; write it in {encoding}, or "
@@ -346,7 +358,7 @@ def add_device_argument(parser: Parser, works: bool = True) -> None:
     """Add `--device`; where no model runs it is taken like elsewhere, but not shown."""
     parser.add_argument(
         "--device",
-        choices=("auto", "cpu", "cuda", "mps"),
+        choices=DEVICES,
         default="auto",
         help="where the model or network runs; auto takes cuda, then mps, then cpu"
         if works
@@ -357,6 +369,13 @@ def add_device_argument(parser: Parser, works: bool = True) -> None:
 def add_seed_argument(parser: Parser, purpose: str = "of every random step") -> None:
     """Add `--seed`, no larger than the results' JSON can hold; purpose: its help."""
     parser.often.add_argument("--seed", type=non_negative_int, default=42, help=purpose)
+
+
+def add_rate_argument(parser: Parser, default: float) -> None:
+    """Add `--fdr`."""
+    parser.often.add_argument(
+        "--fdr", type=discovery_rate, default=default, help="share of findings that may be false"
+    )
 
 
 def add_edge_arguments(parser: Parser, kinds: Sequence[str], default: str) -> None:
@@ -381,71 +400,56 @@ def add_csv_safe_argument(parser: Parser) -> None:
     )
 
 
-def whole_number(least: int, most: int = LARGEST_WHOLE) -> Callable[[str], int]:
-    """Return an argparse `type` that parses a whole number from `least` (0 or more) to `most`."""
-    wanted = f"of {least} or more" if most == LARGEST_WHOLE else f"from {least} to {most}"
+def argument(check: Check, read: Callable[[str], Any] = str) -> Callable[[str], Any]:
+    """Return an argparse `type`: `read` makes a value of the text, `check` is of `gelu.limits`."""
 
-    def parse(text: str) -> int:
-        if re.fullmatch(r"[0-9]{1,18}", text) is None or int(text) < least:
-            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number {wanted}")
-        if int(text) > most:
-            raise argparse.ArgumentTypeError(f"{text!r} is too large; {most} is the most")
-        return int(text)
+    def parse(text: str) -> Any:
+        try:
+            return check(read(text))
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(f"{text!r} {error}") from None
 
     return parse
 
 
-positive_int = whole_number(1)
-non_negative_int = whole_number(0)
-# Learning stops long before; its schedule is stretched over all epochs that are asked for.
-epoch_number = whole_number(1, 10_000)
+def _read_whole(text: str) -> int | str:
+    return int(text) if re.fullmatch(r"[0-9]{1,18}", text) else text
 
 
-def non_negative_float(text: str) -> float:
-    """Parse a finite number of 0 or more; an argparse `type`."""
+def _read_number(text: str) -> float | str:
     try:
-        value = float(text)
+        return float(text)
     except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number") from None
-    if not math.isfinite(value) or value < 0:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a finite number of 0 or more")
-    return value
+        return text
 
 
-def sampling_temperature(text: str) -> float:
-    """Parse 0 or a number that logits of 32 bits can be divided by; an argparse `type`."""
-    value = non_negative_float(text) + 0.0  # which turns -0.0 into 0.0
-    if value and not LOWEST_TEMPERATURE <= value <= HIGHEST_TEMPERATURE:
-        raise argparse.ArgumentTypeError(
-            f"the temperature {text!r} is neither 0 nor from {LOWEST_TEMPERATURE:g} to "
-            f"{HIGHEST_TEMPERATURE:g}"
-        )
-    return value
+def split_commas(text: str) -> list[str]:
+    """Return what stands between commas, without the spaces around it."""
+    return [part.strip() for part in text.split(",")]
 
 
-def discovery_rate(text: str) -> float:
-    """Parse a number above 0 and below 0.5; an argparse `type`."""
-    return _between_0_and(0.5, text)
+def whole_argument(check: Check) -> Callable[[str], int]:
+    """Return an argparse `type` of a whole number that passes this check."""
+    return argument(check, _read_whole)
 
 
-def share_held_out(text: str) -> float:
-    """Parse a number above 0 and below 1; an argparse `type`."""
-    return _between_0_and(1, text)
+def number_argument(check: Check) -> Callable[[str], float]:
+    """Return an argparse `type` of a number that passes this check."""
+    return argument(check, _read_number)
 
 
-def _between_0_and(most: float, text: str) -> float:
-    value = non_negative_float(text)
-    if not 0 < value < most:
-        raise argparse.ArgumentTypeError(f"{text!r} is not above 0 and below {most:g}")
-    return value
+def whole_number(least: int, most: int = LARGEST_WHOLE) -> Callable[[str], int]:
+    """Return an argparse `type` that parses a whole number from `least` (0 or more) to `most`."""
+    return whole_argument(whole(least, most))
 
 
-def unit_interval(text: str) -> float:
-    """Parse a number from 0 to 1; an argparse `type`."""
-    value = non_negative_float(text)
-    if value > 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not from 0 to 1")
-    return value
+positive_int = whole_argument(COUNT)
+non_negative_int = whole_argument(ID)
+epoch_number = whole_argument(EPOCHS)
+non_negative_float = number_argument(non_negative)
+sampling_temperature = number_argument(temperature)
+discovery_rate = number_argument(FDR)
+share_held_out = number_argument(HELD_OUT)
 
 
 def add_dataset_arguments(parser: Parser, edges: str) -> None:
@@ -467,12 +471,12 @@ def add_dataset_arguments(parser: Parser, edges: str) -> None:
         action="store_true",
         help="each prompt is a user's message in the model's chat template",
     )
-    add_edge_arguments(parser, kinds=("full", "strongest", "none"), default=edges)
+    add_edge_arguments(parser, kinds=DATASET_EDGES, default=edges)
     add_device_argument(parser)
     add_csv_safe_argument(parser)
     parser.add_argument(
         "--dtype",
-        choices=("float32", "bfloat16"),
+        choices=DTYPES,
         default="float32",
         help="of weights and activations; bfloat16 is for GPUs and changes some active sets",
     )

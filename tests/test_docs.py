@@ -1,8 +1,11 @@
 """README and docs name what there is: scripts, arguments, links, pictures, measurements."""
 
+import importlib
 import re
 import subprocess
 import sys
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -65,6 +68,27 @@ def test_every_room_and_module_of_the_library_is_in_the_tree() -> None:
     assert there <= named, there - named
     rooms = prose(PAGES["docs/architecture.md"])
     assert all(f"`{name}" in rooms or f"{name}`" in rooms for name in there)
+
+
+def test_calls_from_python_are_there_and_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = PAGES["docs/commands.md"]
+    calls = re.findall(r"`(gelu\.[\w.]+)\.(\w+)`", text)
+    assert len(calls) >= 20
+    found = {getattr(importlib.import_module(module), name) for module, name in calls}
+    for name in ("models", "parcellation_datasets"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    monkeypatch.chdir(tmp_path)
+    (block,) = blocks(text, "python")
+    names: dict[str, Any] = {}
+    exec(compile(block, "docs/commands.md", "exec"), names)
+    assert len(names["dataset"]) == 1200 and len(names["figures"]) == 2
+    assert (tmp_path / "python/studies/gpt2-demo_findings.html").is_file()
+    # Every stage has a call in the block, by one of its two names.
+    called = {name for name in names if name in {it.__name__ for it in found}}
+    assert len(called) == 11
+    assert capsys.readouterr().out == ""
 
 
 def test_modules_in_the_route_exist() -> None:

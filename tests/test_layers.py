@@ -18,7 +18,7 @@ GROUND = {"errors", "limits", "neurons", "packed", "places", "progress", "proven
 # Each part of the house, with the parts that it may import; the ground is everybody's.
 BELOW: dict[str, set[str]] = {
     "errors": set(),
-    "limits": set(),
+    "limits": {"errors"},
     "neurons": set(),
     "packed": set(),
     "progress": set(),

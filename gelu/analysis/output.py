@@ -1,24 +1,22 @@
 """An analysis' files: tables, pictures, the summary and the page.
 
-written = analyse_files("analysis", settings, dataset_dir="dataset")
-written = write_analysis(analyse_folder("dataset", "gpt2-demo"), "analysis")
+written = write_analysis("dataset", "analysis")
+written = save_analysis(analyse_dataset("dataset"), "analysis")      # the same
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gelu import artifacts
+from gelu.analysis.inputs import read_named
 from gelu.analysis.section import headline
 from gelu.analysis.settings import AnalysisSettings
-from gelu.artifacts import DATASET, Artifacts
-from gelu.errors import UserError, noted
-from gelu.model.of_folder import DATASET_FILES, model_of_file, model_of_folder
+from gelu.artifacts import Artifacts
+from gelu.errors import noted
 from gelu.model.outputs import output_files
 from gelu.model.source import ModelSource
-from gelu.places import existing_file
 from gelu.provenance import describe_run
-from gelu.samples.reading import dataset_files, read_samples
 
 if TYPE_CHECKING:
     from gelu.analysis.run import Analysis, AnalysisRun
@@ -38,60 +36,43 @@ class WrittenAnalysis:
     notes: list[str]
 
 
-def analyse_files(
+def write_analysis(
+    dataset_dir: str | Path | None,
     output_dir: str | Path,
-    settings: AnalysisSettings | None = None,
     model_type: str | ModelSource | None = None,
+    settings: AnalysisSettings | None = None,
     *,
-    dataset_dir: str | Path | None = None,
     dataset_csv: str | Path | None = None,
     activations_file: str | Path | None = None,
     csv_safe: bool = False,
 ) -> WrittenAnalysis:
-    """Analyse a dataset CSV with the activations of the same run, and write every file.
+    """Analyse a dataset as `analyse_dataset` does, and write every file.
 
-    What is not named is looked for in `dataset_dir`; model_type: None for the model whose files
-    are there. Raises `UserError` for files that do not fit each other, and for an output folder
-    that cannot, or must not, be written to, before the work.
+    csv_safe: guard texts in tables against spreadsheets. Raises `UserError` also for an output
+    folder that cannot, or must not, be written to, before the work.
     """
     settings = settings or AnalysisSettings()
-    notes: list[str] = []
-    source = _model_of(model_type, dataset_dir, dataset_csv)
-    with noted(notes):
-        table_path, activation_path = dataset_files(
-            dataset_dir, source.name, dataset_csv, activations_file
-        )
-        table_path = existing_file(table_path, "dataset_csv")
-        activation_path = artifacts.find_activation_file(activation_path, notes.append)
-        read = replace(read_samples(table_path, activation_path, source), notes=tuple(notes))
+    read = read_named(dataset_dir, model_type, dataset_csv, activations_file)
+    with noted(read.notes):
         from gelu.analysis.run import analyse_read, require_clusters
 
-        require_clusters(settings.n_clusters, len(read.samples))
-        inputs = [table_path, activation_path]
-        inputs += artifacts.run_files({path.parent for path in inputs}, source.name)
+        require_clusters(settings.clusters, len(read.samples))
+        inputs = [
+            *read.paths,
+            *artifacts.run_files({it.parent for it in read.paths}, read.source.name),
+        ]
         endings = artifacts.ANALYSIS_FILES
-        files = output_files(output_dir, "output_dir", source, endings, inputs, csv_safe)
+        files = output_files(output_dir, "output_dir", read.source, endings, inputs, csv_safe)
         return _write(files, analyse_read(read, settings))
 
 
-def _model_of(
-    model_type: str | ModelSource | None,
-    dataset_dir: str | Path | None,
-    dataset_csv: str | Path | None,
-) -> ModelSource:
-    if dataset_dir is not None:
-        return model_of_folder(model_type, dataset_dir, "dataset_dir", DATASET_FILES)
-    if dataset_csv is None:
-        raise UserError("give `dataset_dir`, or `dataset_csv` and `activations_file`")
-    return model_of_file(model_type, dataset_csv, DATASET)
-
-
-def write_analysis(
+def save_analysis(
     run: "AnalysisRun", output_dir: str | Path, csv_safe: bool = False
 ) -> WrittenAnalysis:
-    """Write every file of an analysis; csv_safe: guard texts in tables against spreadsheets."""
+    """Write every file of an analysis that has been made."""
     source, endings = run.read.source, artifacts.ANALYSIS_FILES
-    return _write(output_files(output_dir, "output_dir", source, endings, (), csv_safe), run)
+    files = output_files(output_dir, "output_dir", source, endings, run.read.paths, csv_safe)
+    return _write(files, run)
 
 
 def _write(files: Artifacts, run: "AnalysisRun") -> WrittenAnalysis:
@@ -130,7 +111,7 @@ def _describe(run: "AnalysisRun", csv_safe: bool) -> dict[str, Any]:
             "min_token_count": settings.min_token_count,
             "min_phi": settings.min_phi,
             "top_per_token": settings.top_per_token,
-            "clusters": settings.n_clusters or "auto",
+            "clusters": settings.clusters or "auto",
             **({"csv_safe": True} if csv_safe else {}),
         },
         "dataset_csv_sha256": inputs["dataset_csv_sha256"],

@@ -1,6 +1,6 @@
 """All that is asked of a dataset, in one go. Samples in, tables and numbers out.
 
-run = analyse_folder("dataset", "gpt2-demo")
+run = analyse_dataset("dataset")
 run.analysis.important, run.analysis.tokens.table        # tables
 """
 
@@ -12,13 +12,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from gelu.analysis.inputs import read_named
 from gelu.analysis.settings import AnalysisSettings
-from gelu.errors import UserError
+from gelu.errors import UserError, noted
 from gelu.model.source import ModelSource
 from gelu.progress import progress_bar
 from gelu.samples.arrays import Samples
 from gelu.samples.notes import Notes
-from gelu.samples.reading import FolderSamples, read_folder
+from gelu.samples.reading import FolderSamples
 from gelu.statistics.clusters import Clusters, cluster_samples
 from gelu.statistics.importance import importance_table, layer_table
 from gelu.statistics.position_specific import PositionTests, position_specific_neurons
@@ -63,31 +64,44 @@ class AnalysisRun:
     settings: AnalysisSettings
     analysis: Analysis
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Which file was read instead of another."""
+        return self.read.notes
 
-def analyse_folder(
-    dataset_dir: str | Path, model_type: str | ModelSource, settings: AnalysisSettings | None = None
+
+def analyse_dataset(
+    dataset_dir: str | Path | None = None,
+    model_type: str | ModelSource | None = None,
+    settings: AnalysisSettings | None = None,
+    *,
+    dataset_csv: str | Path | None = None,
+    activations_file: str | Path | None = None,
 ) -> AnalysisRun:
-    """Analyse the folder that `generate_activation_dataset.py` wrote; nothing is written.
+    """Analyse what `generate_activation_dataset.py` wrote; nothing is written.
 
-    Raises `UserError` for a folder without samples, files that do not fit each other or the model,
-    and more clusters than samples.
+    dataset_csv, activations_file: instead of what is in the folder; model_type: None for the model
+    whose files are there. Raises `UserError` for a folder without samples, files that do not fit
+    each other or the model, and more clusters than samples.
     """
-    return analyse_read(read_folder(dataset_dir, model_type), settings or AnalysisSettings())
+    read = read_named(dataset_dir, model_type, dataset_csv, activations_file)
+    return analyse_read(read, settings or AnalysisSettings())
 
 
 def analyse_read(read: FolderSamples, settings: AnalysisSettings) -> AnalysisRun:
     """Analyse samples that have been read, with a progress bar."""
-    require_clusters(settings.n_clusters, len(read.samples))
+    with noted(read.notes):
+        require_clusters(settings.clusters, len(read.samples))
     with progress_bar("analysis", STEPS, "step") as bar:
         analysis = analyse(read.samples, settings, lambda: bar.update(1))
     return AnalysisRun(read, settings, analysis)
 
 
-def require_clusters(n_clusters: int | None, n_samples: int) -> None:
+def require_clusters(clusters: int | None, n_samples: int) -> None:
     """Raise `UserError` for as many clusters as samples, or more."""
-    if n_clusters is not None and n_clusters >= n_samples:
+    if clusters is not None and clusters >= n_samples:
         raise UserError(
-            f"`clusters` {n_clusters}: there are {n_samples} samples, so at most "
+            f"`clusters` {clusters}: there are {n_samples} samples, so at most "
             f"{n_samples - 1} clusters"
         )
 
@@ -120,7 +134,7 @@ def analyse(samples: Samples, settings: AnalysisSettings, done: Callable[[], obj
     with one_thread():
         across = tokens_across_prompts(samples, settings.fdr, settings.seed, notes)
     done()
-    clusters = cluster_samples(samples, settings.n_clusters, settings.seed, notes)
+    clusters = cluster_samples(samples, settings.clusters, settings.seed, notes)
     done()
     layers = layer_table(important, samples.geometry)
     activity = _position_activity(samples, positions.table)

@@ -1,9 +1,9 @@
 """A model's neurons as pictures: all of them, and the most informative ones as a layered graph.
 
-run = choose_graph("gpt2-demo", dataset_dir="dataset")
+run = choose_graph("dataset")
 run.subgraph.neurons, run.subgraph.edges        # tables
 neurons, layers = graph_figures(run)
-written = write_graph_pictures(run, "graph_pictures")
+written = write_graph_pictures("dataset", "graph_pictures")
 """
 
 from collections.abc import Callable
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from gelu import artifacts
 from gelu.artifacts import Artifacts, EdgeBlock, edges_have_weights, read_edge_blocks
 from gelu.drawing.graph_inputs import Activity, GraphInputs, read_activity, read_graph_inputs
+from gelu.drawing.settings import GraphSettings
 from gelu.errors import noted
 from gelu.graph.subgraph import (
     EdgeCandidates,
@@ -29,16 +30,6 @@ from gelu.progress import progress_bar
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-
-@dataclass(frozen=True)
-class GraphSettings:
-    """sample_id: the one sample to show, None for the frequency over all; max_nodes, max_edges:
-    of the layered graph."""
-
-    sample_id: int | None = None
-    max_nodes: int = 200
-    max_edges: int = 400
 
 
 @dataclass(frozen=True)
@@ -63,10 +54,10 @@ class WrittenGraphPictures:
 
 
 def choose_graph(
+    dataset_dir: str | Path | None = None,
     model_type: str | ModelSource | None = None,
     settings: GraphSettings | None = None,
     *,
-    dataset_dir: str | Path | None = None,
     graph_dir: str | Path | None = None,
     activation_file: str | Path | None = None,
 ) -> GraphRun:
@@ -85,12 +76,12 @@ def choose_graph(
         return _choose(inputs, activity, settings, notes)
 
 
-def draw_graph(
+def write_graph_pictures(
+    dataset_dir: str | Path | None,
     output_dir: str | Path,
     model_type: str | ModelSource | None = None,
     settings: GraphSettings | None = None,
     *,
-    dataset_dir: str | Path | None = None,
     graph_dir: str | Path | None = None,
     activation_file: str | Path | None = None,
 ) -> WrittenGraphPictures:
@@ -166,7 +157,7 @@ def graph_figures(run: GraphRun) -> "tuple[Figure, Figure]":
     )
 
 
-def write_graph_pictures(run: GraphRun, output_dir: str | Path) -> WrittenGraphPictures:
+def save_graph_pictures(run: GraphRun, output_dir: str | Path) -> WrittenGraphPictures:
     """Write the two pictures, and the graph for other programs."""
     return _write(_output(output_dir, run.inputs), run)
 

@@ -1,8 +1,9 @@
 """Chosen samples of a dataset as pictures, one each: which neurons were active.
 
-    chosen = choose_samples("dataset", "0,50,200", "gpt2-demo")
+    chosen = choose_samples("dataset", "0,50,200")      # or [0, 50, 200]
+    chosen.table                                        # a row a sample
     figures = list(sample_figures(chosen, figure_rows=2))
-    written = draw_samples("dataset", "0,50,200", "sample_pictures", "gpt2-demo")
+    written = write_sample_pictures("dataset", "0,50,200", "sample_pictures")
 
 Nothing is drawn where one of the samples is not there.
 """
@@ -22,6 +23,7 @@ from gelu.artifacts import (
     write_picture,
 )
 from gelu.errors import UserError
+from gelu.limits import COUNT, one_of, require
 from gelu.model.of_folder import DATASET_FILES, model_of_folder
 from gelu.model.outputs import output_files
 from gelu.model.source import ModelSource
@@ -33,7 +35,7 @@ from gelu.progress import progress_bar
 from gelu.samples.grouping import completions_so_far
 from gelu.samples.matching import check_counts, check_stated, check_table, check_totals
 from gelu.samples.reading import dataset_files, dataset_geometry
-from gelu.samples.sample_ids import parse_sample_ids, select_sample_ids
+from gelu.samples.sample_ids import SampleIds, parse_sample_ids, select_sample_ids
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -54,6 +56,16 @@ class ChosenSamples:
     def active(self, row: int) -> int:
         """Return how many neurons are active for a sample."""
         return int(self.activations.rows([row]).sum())
+
+    @property
+    def table(self) -> "pd.DataFrame":
+        """The samples' texts and how many neurons are active for each, in the order named."""
+        import pandas as pd
+
+        table = pd.DataFrame([vars(text) for text in self.texts])
+        return table.assign(
+            number_of_active_neurons=[self.active(row) for row in range(len(table))]
+        )
 
 
 @dataclass(frozen=True)
@@ -76,12 +88,15 @@ class _Dataset:
 
 
 def choose_samples(
-    dataset_dir: str | Path, sample_ids: str, model_type: str | ModelSource | None = None
+    dataset_dir: str | Path,
+    sample_ids: SampleIds,
+    model_type: str | ModelSource | None = None,
 ) -> ChosenSamples:
     """Return samples of the folder that `generate_activation_dataset.py` wrote.
 
-    sample_ids: as in `0,50,200` or `0-9`; model_type: None for the model whose files are there.
-    Raises `UserError` for a sample that is not there, and files that do not fit each other.
+    sample_ids: as in `0,50,200` or `0-9`, a number, or a list of them; model_type: None
+    for the model whose files are there. Raises `UserError` for a sample that is not there, and
+    files that do not fit each other.
     """
     ranges = parse_sample_ids(sample_ids)
     return _read(_dataset(dataset_dir, model_type), ranges)
@@ -105,9 +120,9 @@ def sample_figures(
         yield sample_figure(chosen.source.name, text, active, layout)
 
 
-def draw_samples(
+def write_sample_pictures(
     dataset_dir: str | Path,
-    sample_ids: str,
+    sample_ids: SampleIds,
     export_dir: str | Path,
     model_type: str | ModelSource | None = None,
     figure_rows: int = 1,
@@ -129,10 +144,10 @@ def draw_samples(
 
 
 def _require_layout(figure_rows: int, vis_mode: str, geometry: Geometry) -> None:
+    require("figure_rows", figure_rows, COUNT)
     if figure_rows > geometry.n_layer:
         raise UserError(f"`figure_rows` {figure_rows}: the model has {geometry.n_layer} layers")
-    if vis_mode not in MODES:
-        raise UserError(f"`vis_mode` {vis_mode}: there are {', '.join(MODES)}")
+    require("vis_mode", vis_mode, one_of(MODES))
 
 
 def _dataset(dataset_dir: str | Path, model_type: str | ModelSource | None) -> _Dataset:

@@ -59,6 +59,11 @@ class Found:
     pictures: Mapping[str, Sequence[Picture | NotDrawn]]
     left_out: Mapping[Path, str] = field(default_factory=dict)
 
+    @property
+    def notes(self) -> list[str]:
+        """What is half there and left out, and why."""
+        return [f"{path} is left out: {reason}" for path, reason in self.left_out.items()]
+
 
 def findings_page(model: str, found: Found) -> str:
     """Return the whole page as HTML."""

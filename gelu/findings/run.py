@@ -1,4 +1,8 @@
-"""Gathering what the studies' scripts left onto one page."""
+"""Gathering what the studies' scripts left onto one page.
+
+found = gather_findings(["findings", "analysis"])
+written = write_findings(["findings", "analysis"])      # the page, in the first folder
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,6 +13,7 @@ from gelu.artifacts import Artifacts
 from gelu.errors import UserError, noted
 from gelu.findings.page import Found, findings_page
 from gelu.findings.results import STUDIES, read_found
+from gelu.limits import path, require, some
 from gelu.model.of_folder import Wanted, model_of_folders
 from gelu.model.outputs import output_files
 from gelu.model.source import ModelSource
@@ -30,27 +35,44 @@ class WrittenFindings:
     notes: list[str]
 
 
-def write_findings(
-    results_dirs: Sequence[str | Path], model_type: str | ModelSource | None = None
-) -> WrittenFindings:
-    """Read what the scripts left in these folders; write one page to the first.
+def gather_findings(
+    results_dir: str | Path | Sequence[str | Path], model_type: str | ModelSource | None = None
+) -> Found:
+    """Return what the studies left in one folder or several, as tables and plain values.
 
-    results_dirs: one at least. model_type: None for the model whose files are there. Raises
-    `UserError` for a folder that is not there, folders without anything of the model, and what
-    `read_found` refuses.
+    model_type: None for the model whose files are there. Raises `UserError` for a folder that is
+    not there, folders without anything of the model, and what `read_found` refuses.
     """
-    folders = [existing_directory(folder, "results_dir") for folder in results_dirs]
-    source = model_of_folders(model_type, folders, "results_dir", RESULTS)
-    found = read_found(folders, source.name)
-    notes = [f"{path} is left out: {reason}" for path, reason in found.left_out.items()]
-    with noted(notes):
-        _require_something(found, folders, source)
-        paths = [Artifacts(folder, source.name).path for folder in folders]
-        read = [path(ending) for path in paths for ending in RESULTS.endings]
+    return _gather(results_dir, model_type)[2]
+
+
+def write_findings(
+    results_dir: str | Path | Sequence[str | Path], model_type: str | ModelSource | None = None
+) -> WrittenFindings:
+    """Gather what the studies left as `gather_findings` does; write one page to the first folder.
+
+    Raises `UserError` also for a folder that cannot be written to.
+    """
+    folders, source, found = _gather(results_dir, model_type)
+    with noted(found.notes):
+        homes = [Artifacts(folder, source.name) for folder in folders]
+        read = [files.path(ending) for files in homes for ending in RESULTS.endings]
         output = [artifacts.FINDINGS_REPORT]
         files = output_files(folders[0], "results_dir", source, output, read)
     page = files.write_report(findings_page(source.name, found), artifacts.FINDINGS_REPORT)
-    return WrittenFindings(page, notes)
+    return WrittenFindings(page, found.notes)
+
+
+def _gather(
+    results_dir: str | Path | Sequence[str | Path], model_type: str | ModelSource | None
+) -> tuple[list[Path], ModelSource, Found]:
+    named = require("results_dir", results_dir, some(path))
+    folders = [existing_directory(folder, "results_dir") for folder in named]
+    source = model_of_folders(model_type, folders, "results_dir", RESULTS)
+    found = read_found(folders, source.name)
+    with noted(found.notes):
+        _require_something(found, folders, source)
+    return folders, source, found
 
 
 def _require_something(found: Found, folders: Sequence[Path], source: ModelSource) -> None:

@@ -2,6 +2,7 @@
 
     outcome = generate_dataset("prompts.csv", "dataset", "gpt2-demo", GenerationOptions(seed=1))
     print(outcome.said)                         # prompts, samples, neurons
+    outcome.table(), outcome.activations()      # a row a sample
 
 The work is cut into batches. Each finished one is a shard on disk, so that a run goes on where it
 was interrupted and several processes can share one. The folder depends on the inputs and options
@@ -16,11 +17,27 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gelu.errors import UserError, failure_text
+from gelu.limits import (
+    ALL_FORMATS,
+    COUNT,
+    DATASET_EDGES,
+    DEVICE,
+    DTYPES,
+    FORMATS,
+    SEED,
+    TOP_K,
+    one_of,
+    optional,
+    settle,
+    shard,
+    temperature,
+)
 from gelu.places import existing_file
 from gelu.provenance import describe_run
 
 if TYPE_CHECKING:
     import numpy as np
+    import pandas as pd
     from numpy.typing import NDArray
 
     from gelu.artifacts import Artifacts, Shards
@@ -31,22 +48,25 @@ if TYPE_CHECKING:
     from gelu.model.decoder import Decoder
     from gelu.model.source import ModelSource
     from gelu.neurons import Geometry
+    from gelu.packed import PackedActivations
 
 # Named in every folder, whichever script made it: this one makes the same folder by itself.
 SCRIPT = "generate_activation_dataset.py"
 PACKAGES = ("numpy", "pandas", "safetensors", "tokenizers", "torch")
-ALL_FORMATS = ("csv", "npz", "pickle", "json")
 
 
 @dataclass(frozen=True)
 class GenerationOptions:
-    """What decides what is written; batch_size: None for the device's own."""
+    """What decides what is written; batch_size: None for the device's own; top_k: 0 for all tokens.
+
+    Raises `UserError` for a value out of bounds.
+    """
 
     seed: int = 42
     temperature: float = 0.8
     top_k: int = 0
     batch_size: int | None = None
-    edges: str = "full"
+    edges: str = "strongest"
     top_edges: int = 10
     device: str = "auto"
     dtype: str = "float32"
@@ -54,21 +74,27 @@ class GenerationOptions:
     csv_safe: bool = False
     chat: bool = False
 
+    def __post_init__(self) -> None:
+        settle(self, seed=SEED, temperature=temperature, top_k=TOP_K, batch_size=optional(COUNT))
+        settle(self, edges=one_of(DATASET_EDGES), top_edges=COUNT, device=DEVICE)
+        settle(self, dtype=one_of(DTYPES), formats=FORMATS)
+
 
 @dataclass(frozen=True)
 class Sharing:
-    """Which part of a run to make. part: (i, n), every n-th batch from i on, or None for all.
+    """Which part of a run to make. shard: (i, n), every n-th batch from i on, or None for all.
 
     merge: make none, write the files from batches that are all there. overwrite: start afresh.
-    Raises `UserError` for merging with one of the two others.
+    Raises `UserError` for a part that there is not, and for merging with one of the two others.
     """
 
-    part: tuple[int, int] | None = None
+    shard: tuple[int, int] | None = None
     merge: bool = False
     overwrite: bool = False
 
     def __post_init__(self) -> None:
-        if self.merge and (self.part is not None or self.overwrite):
+        settle(self, shard=optional(shard))
+        if self.merge and (self.shard is not None or self.overwrite):
             raise UserError("`merge` goes with neither `shard` nor `overwrite`")
 
 
@@ -137,11 +163,41 @@ class Outcome:
 
     said: one line for people, None where another rank says it. written: None where there was
     nothing to do, or where others have to go on. notes: what was found in the folder and left.
+    files: of the dataset, None where it is not complete.
     """
 
     said: str | None
     written: WrittenDataset | None = None
     notes: tuple[str, ...] = ()
+    files: "Artifacts | None" = None
+
+    def table(self) -> "pd.DataFrame":
+        """Return the dataset, a row a sample, whether it was written now or was there before.
+
+        Raises `UserError` where others have to go on, and where the CSV was not asked for.
+        """
+        from gelu.artifacts import DATASET, read_dataset, require_model_file
+
+        files = self._complete()
+        return read_dataset(require_model_file(files.folder, files.model, DATASET))
+
+    def activations(self) -> "PackedActivations":
+        """Return which neurons are active, a row a sample, in the order of the table's rows.
+
+        Raises `UserError` where others have to go on, and where no format with them was asked for.
+        """
+        from gelu.artifacts import dataset_activation_file, read_activations, read_stated
+
+        files = self._complete()
+        geometry = read_stated([files.folder], files.model).geometry
+        assert geometry is not None  # the attributes are always written
+        path = dataset_activation_file(files.folder, files.model)
+        return read_activations(path, geometry.n_neurons)[1]
+
+    def _complete(self) -> "Artifacts":
+        if self.files is None:
+            raise UserError("`shard`: the dataset is not complete; read it where it is merged")
+        return self.files
 
 
 def generate_dataset(
@@ -223,7 +279,7 @@ def make_dataset(
             missing = group.share(lambda: job.begin(stack))
             if missing is None:
                 said = f"{files.folder}: finished already; `overwrite` makes it anew"
-                return Outcome(said, notes=tuple(job.notes))
+                return Outcome(said, notes=tuple(job.notes), files=files)
             group.agree(_failure_of(lambda: job.make(missing)))
             return job.end(stack)
         except KeyboardInterrupt:
@@ -298,7 +354,7 @@ class _Job:
 
         Called on rank 0 alone; the folder is free again when `stack` ends.
         """
-        part, overwrite = self.sharing.part, self.sharing.overwrite
+        part, overwrite = self.sharing.shard, self.sharing.overwrite
         _check_disk(self.files, self.prepared.inputs)
         # A run that was killed at its very end is finished, its shards not yet gone.
         finished = not overwrite and self.folder.is_finished(self._endings())
@@ -322,7 +378,7 @@ class _Job:
     def _missing(self) -> list[int]:
         from gelu.progress import progress_bar
 
-        start, step = self.sharing.part or (0, 1)
+        start, step = self.sharing.shard or (0, 1)
         wanted = range(start, self.plan.n_batches, step)
         there = [batch for batch in wanted if self.shards.path(batch).exists()]
         whole = set()
@@ -340,7 +396,7 @@ class _Job:
         mine = missing[self.group.rank :: self.group.size]
         n_rows = sum(self.plan.n_rows(batch) for batch in mine)
         done = 0 if self.group.size > 1 else self.plan.n_samples - n_rows
-        if self.sharing.part is not None:
+        if self.sharing.shard is not None:
             done = 0
         if mine:
             # What is wrong with the weights is said before anything is shown.
@@ -384,8 +440,8 @@ class _Job:
 
     def end(self, stack: ExitStack) -> Outcome:
         """Write the files from the shards, once all are there and this process is to do it."""
-        if self.sharing.part is not None:
-            part = "/".join(map(str, self.sharing.part))
+        if self.sharing.shard is not None:
+            part = "/".join(map(str, self.sharing.shard))
             return Outcome(f"{self.files.folder}: part {part} is done")
         if self.group.rank > 0:
             return Outcome(None)
@@ -396,7 +452,7 @@ class _Job:
         except DiskFullError as error:
             raise UserError(f"{error}; {self.progress()}") from None
         self.notes += self.folder.finish()
-        return Outcome(exported.headline(), exported, tuple(self.notes))
+        return Outcome(exported.headline(), exported, tuple(self.notes), self.files)
 
     def _endings(self) -> list[str]:
         from gelu.artifacts import ATTRIBUTES, EDGES, FREQUENCY

@@ -15,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 
 from gelu.artifacts import TRACE_FILES
+from gelu.limits import DEVICE, require, text
 from gelu.model.config import read_geometry
 from gelu.model.loading import load_model, pick_device
 from gelu.model.outputs import output_files
@@ -69,8 +70,10 @@ class ReadText:
     token_ids: tuple[int, ...]
 
 
-def _read_text(input_text: str, model_type: str | ModelSource) -> ReadText:
+def _read_text(input_text: str, model_type: str | ModelSource, device: str) -> ReadText:
     """Return the text's tokens; `UserError` for a text that the model cannot read."""
+    require("device", device, DEVICE)
+    require("input_text", input_text, text)
     source = find_model(model_type)
     geometry = read_geometry(source)
     tokenizer = load_tokenizer(source)
@@ -85,7 +88,7 @@ def trace_text(
 
     Raises `UserError` for a text that the model cannot read, and where it cannot be loaded.
     """
-    return _trace_tokens(_read_text(input_text, model_type), device)
+    return _trace_tokens(_read_text(input_text, model_type, device), device)
 
 
 def write_trace(
@@ -99,21 +102,21 @@ def write_trace(
     Raises `UserError` as `trace_text` does, and for a folder that cannot be written to, before the
     model is loaded.
     """
-    text = _read_text(input_text, model_type)
-    files = output_files(output_dir, "output_dir", text.source, TRACE_FILES)
-    trace = _trace_tokens(text, device)
+    read = _read_text(input_text, model_type, device)
+    files = output_files(output_dir, "output_dir", read.source, TRACE_FILES)
+    trace = _trace_tokens(read, device)
     return WrittenTrace(trace, files.write_trace(trace.active))
 
 
-def _trace_tokens(text: ReadText, device: str) -> TextTrace:
-    model = load_model(text.source, pick_device(device))
-    neurons, logits = after_last_token(model, text.token_ids)
-    active, geometry = neurons.cpu().numpy(), text.geometry
+def _trace_tokens(read: ReadText, device: str) -> TextTrace:
+    model = load_model(read.source, pick_device(device))
+    neurons, logits = after_last_token(model, read.token_ids)
+    active, geometry = neurons.cpu().numpy(), read.geometry
     by_layer = active.reshape(geometry.n_layer, geometry.d_mlp).sum(axis=1)
     layers = pd.DataFrame(
         {"layer": np.arange(geometry.n_layer), "active": by_layer, "neurons": geometry.d_mlp}
     )
-    return TextTrace(active, layers, _likeliest(logits, text.tokenizer))
+    return TextTrace(active, layers, _likeliest(logits, read.tokenizer))
 
 
 def _likeliest(logits: torch.Tensor, tokenizer: Any) -> pd.DataFrame:

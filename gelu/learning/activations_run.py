@@ -1,6 +1,6 @@
 """Which neurons fire, predicted from tokens alone: from a dataset's folder to tables and files.
 
-    run = predict_activations("dataset", "gpt2-demo", ActivationSettings(epochs=2))
+    run = predict_activations("dataset", settings=ActivationSettings(epochs=2))
     run.study.layers, run.study.neurons                 # tables
     predict_neurons(run.study.predictor, "gpt2-demo", "I think love is")
 
@@ -22,6 +22,8 @@ from gelu.artifacts import Artifacts
 from gelu.errors import UserError
 from gelu.learning.folder import LearningInputs, WrittenStudy, read_inputs
 from gelu.learning.settings import ActivationSettings
+from gelu.limits import DEVICE, optional, require
+from gelu.limits import text as utf8_text
 from gelu.model.config import read_geometry
 from gelu.model.of_folder import DATASET_FILES, PREDICTOR_FILES, model_at_hand
 from gelu.model.outputs import output_files
@@ -48,19 +50,27 @@ class ActivationRun:
     settings: ActivationSettings
     study: "ActivationStudy"
 
+    @property
+    def notes(self) -> list[str]:
+        """What is not known, and which file was read instead of another."""
+        return [*self.inputs.read.notes, *self.inputs.notes.skipped.values()]
+
 
 def predict_activations(
     dataset_dir: str | Path,
-    model_type: str | ModelSource,
+    model_type: str | ModelSource | None = None,
     settings: ActivationSettings | None = None,
     device: str = "auto",
 ) -> ActivationRun:
     """Learn on the training prompts of a dataset's folder, test on the others; nothing is written.
 
-    device: cpu, cuda, mps or auto. Raises `UserError` for a folder without samples, files that do
-    not fit each other or the model, a `history` longer than the model's, and too few prompts.
+    model_type: None for the model whose files are there; device: cpu, cuda, mps or auto. Raises
+    `UserError` for a folder without samples, files that do not fit each other or the model, a
+    `history` longer than the model's, and too few prompts.
     """
     settings = settings or ActivationSettings()
+    require("device", device, DEVICE)
+    model_type = model_at_hand(model_type, dataset_dir, "dataset_dir", DATASET_FILES)
     return learn(_read_inputs(dataset_dir, model_type, settings), settings, device)
 
 
@@ -91,7 +101,7 @@ def learn(inputs: LearningInputs, settings: ActivationSettings, device: str) -> 
 # Writing
 
 
-def write_activation_prediction(run: ActivationRun, output_dir: str | Path) -> WrittenStudy:
+def save_activation_prediction(run: ActivationRun, output_dir: str | Path) -> WrittenStudy:
     """Write the tables, the picture, the document and the predictor of a run."""
     source, endings = run.inputs.read.source, artifacts.ACTIVATION_PREDICTION_FILES
     return _write(output_files(output_dir, "output_dir", source, endings), run)
@@ -122,7 +132,7 @@ def _write(files: Artifacts, run: ActivationRun) -> WrittenStudy:
     paths.append(artifacts.write_document(files.path(artifacts.ACTIVATION_PREDICTION), summary))
     paths += _write_predictor(files, study.predictor)
     lines = list(_headline(study.layers, summary))
-    return WrittenStudy(paths, lines, [*read.notes, *notes.skipped.values()])
+    return WrittenStudy(paths, lines, run.notes)
 
 
 def _write_predictor(files: Artifacts, predictor: "Predictor") -> list[Path]:
@@ -183,6 +193,7 @@ def predict_neurons(
     `predicted` is 1 for a probability of one half or more; `active` is missing where the model is
     not at hand. Raises `UserError` for an empty text, one too long, and another model's predictor.
     """
+    require("predict", text, utf8_text)
     source = find_model(model_type)
     return _predict(predictor, source, encode(source, text))[0]
 
@@ -265,13 +276,14 @@ def _require_files(
         dataset_files(dataset_dir, source.name)
 
 
-def learn_and_predict(
+def write_activation_prediction(
+    dataset_dir: str | Path | None,
     output_dir: str | Path,
-    model_type: str | ModelSource | None,
-    settings: ActivationSettings,
-    dataset_dir: str | Path | None = None,
-    predict: str | None = None,
+    model_type: str | ModelSource | None = None,
+    settings: ActivationSettings | None = None,
     device: str = "auto",
+    *,
+    predict: str | None = None,
 ) -> WrittenStudy:
     """Learn where there is a dataset, predict where there is a text, and write every file.
 
@@ -281,6 +293,9 @@ def learn_and_predict(
     """
     if dataset_dir is None and predict is None:
         raise UserError("give `dataset_dir` to learn from, or `predict` with a text, or both")
+    settings = settings or ActivationSettings()
+    require("device", device, DEVICE)
+    require("predict", predict, optional(utf8_text))
     source = find_model(
         model_at_hand(model_type, output_dir, "output_dir", PREDICTOR_FILES)
         if dataset_dir is None

@@ -1,8 +1,8 @@
 """The next token read off the active neurons: from a dataset's folder to tables and files.
 
-    run = predict_next_token("dataset", "gpt2-demo", NextTokenSettings(epochs=2))
+    run = predict_next_token("dataset", settings=NextTokenSettings(epochs=2))
     run.study.scores, run.study.carriers                # tables
-    write_next_token(run, "findings")
+    write_next_token("dataset", "findings")
 
 Torch is imported after what can be refused has been.
 """
@@ -20,6 +20,7 @@ from gelu.artifacts import Artifacts
 from gelu.errors import UserError
 from gelu.learning.folder import LearningInputs, WrittenStudy, read_inputs
 from gelu.learning.settings import NextTokenSettings
+from gelu.limits import DEVICE, require
 from gelu.model.config import read_geometry
 from gelu.model.of_folder import DATASET_FILES, model_at_hand
 from gelu.model.outputs import output_files
@@ -51,19 +52,27 @@ class NextTokenRun:
     settings: NextTokenSettings
     study: "NextTokenStudy"
 
+    @property
+    def notes(self) -> list[str]:
+        """What is not known, and which file was read instead of another."""
+        return [*self.inputs.read.notes, *self.inputs.notes.skipped.values()]
+
 
 def predict_next_token(
     dataset_dir: str | Path,
-    model_type: str | ModelSource,
+    model_type: str | ModelSource | None = None,
     settings: NextTokenSettings | None = None,
     device: str = "auto",
 ) -> NextTokenRun:
     """Fit readouts to the training prompts of a dataset's folder, test them on the others.
 
-    Nothing is written. device: where the model runs for the ceiling. Raises `UserError` for a
-    folder without samples, files that do not fit each other or the model, and too few prompts.
+    Nothing is written. model_type: None for the model whose files are there; device: where the
+    model runs for the ceiling. Raises `UserError` for a folder without samples, files that do not
+    fit each other or the model, and too few prompts.
     """
     settings = settings or NextTokenSettings()
+    require("device", device, DEVICE)
+    model_type = model_at_hand(model_type, dataset_dir, "dataset_dir", DATASET_FILES)
     inputs, drawn_with = _read_inputs(dataset_dir, model_type, settings)
     return learn(inputs, drawn_with, settings, device)
 
@@ -203,17 +212,17 @@ def _sampling(folder: Path, model: str) -> dict[str, Any]:
 # Writing
 
 
-def write_next_token(run: NextTokenRun, output_dir: str | Path) -> WrittenStudy:
+def save_next_token(run: NextTokenRun, output_dir: str | Path) -> WrittenStudy:
     """Write the tables, the picture and the document of a run."""
     source = run.inputs.read.source
     return _write(output_files(output_dir, "output_dir", source, artifacts.NEXT_TOKEN_FILES), run)
 
 
-def study_to_folder(
+def write_next_token(
     dataset_dir: str | Path,
     output_dir: str | Path,
-    model_type: str | ModelSource | None,
-    settings: NextTokenSettings,
+    model_type: str | ModelSource | None = None,
+    settings: NextTokenSettings | None = None,
     device: str = "auto",
 ) -> WrittenStudy:
     """Study one dataset's folder and write every file: what the script does.
@@ -221,6 +230,8 @@ def study_to_folder(
     model_type: None for the model whose files are there. Raises `UserError` for what cannot be
     read, learned from or written to, before the work.
     """
+    settings = settings or NextTokenSettings()
+    require("device", device, DEVICE)
     model_type = model_at_hand(model_type, dataset_dir, "dataset_dir", DATASET_FILES)
     inputs, drawn_with = _read_inputs(dataset_dir, model_type, settings)
     source, endings = inputs.read.source, artifacts.NEXT_TOKEN_FILES
@@ -253,7 +264,7 @@ def _write(files: Artifacts, run: NextTokenRun) -> WrittenStudy:
     }
     paths.append(artifacts.write_document(files.path(artifacts.NEXT_TOKEN), summary))
     lines = list(_headline(study, summary))
-    return WrittenStudy(paths, lines, [*read.notes, *notes.skipped.values()])
+    return WrittenStudy(paths, lines, run.notes)
 
 
 def _headline(study: "NextTokenStudy", summary: Mapping[str, Any]) -> Iterator[str]:

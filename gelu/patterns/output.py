@@ -1,7 +1,7 @@
 """The files of a dataset's patterns: tables, the document, the picture and the page.
 
-written = extract_patterns("dataset", "patterns", "gpt2-demo", settings)
-written = write_patterns(patterns_of_folder("dataset", "gpt2-demo", settings), "patterns")
+written = write_patterns("dataset", "patterns")
+written = save_patterns(extract_patterns("dataset"), "patterns")      # the same
 """
 
 from dataclasses import dataclass
@@ -10,11 +10,11 @@ from typing import Any
 
 from gelu import artifacts
 from gelu.artifacts import Artifacts, run_files
-from gelu.model.of_folder import DATASET_FILES, model_of_folder
 from gelu.model.outputs import output_files
 from gelu.model.source import ModelSource
 from gelu.page import NotDrawn, Picture
-from gelu.patterns.run import PatternSettings, PatternsRun, patterns_of, require_prompts
+from gelu.patterns.run import PatternsRun, patterns_of, require_prompts
+from gelu.patterns.settings import PatternSettings
 from gelu.provenance import describe_run
 from gelu.samples.reading import read_folder
 
@@ -33,26 +33,25 @@ class WrittenPatterns:
     notes: list[str]
 
 
-def extract_patterns(
+def write_patterns(
     dataset_dir: str | Path,
     output_dir: str | Path,
-    model_type: str | ModelSource | None,
-    settings: PatternSettings,
+    model_type: str | ModelSource | None = None,
+    settings: PatternSettings | None = None,
 ) -> WrittenPatterns:
     """Find the patterns of one dataset folder and write tables, document, picture and page.
 
     model_type: None for the model whose files are there. Raises `UserError` for a folder that
     cannot be searched or written to, before the work.
     """
-    source = model_of_folder(model_type, dataset_dir, "dataset_dir", DATASET_FILES)
-    read = read_folder(dataset_dir, source)
+    read = read_folder(dataset_dir, model_type)
     require_prompts(read.groups)
     inputs, endings = run_files([Path(dataset_dir)], read.source.name), artifacts.PATTERNS_FILES
     files = output_files(output_dir, "output_dir", read.source, endings, inputs)
-    return _write(files, patterns_of(read, settings))
+    return _write(files, patterns_of(read, settings or PatternSettings()))
 
 
-def write_patterns(run: PatternsRun, output_dir: str | Path) -> WrittenPatterns:
+def save_patterns(run: PatternsRun, output_dir: str | Path) -> WrittenPatterns:
     """Write the tables, the document, the picture and the page of patterns that were found."""
     source = run.read.source
     return _write(output_files(output_dir, "output_dir", source, artifacts.PATTERNS_FILES), run)
@@ -66,7 +65,7 @@ def _describe(run: PatternsRun) -> dict[str, Any]:
             "model_type": run.read.source.name,
             "seed": search.seed,
             "fdr": search.fdr,
-            "max_patterns": search.most,
+            "max_patterns": search.max_patterns,
             "null_draws": search.null_draws,
             "min_token_count": run.settings.min_token_count,
         },

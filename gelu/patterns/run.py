@@ -1,4 +1,8 @@
-"""The patterns of a dataset: found, tested, described. Samples in, tables and plain values out."""
+"""The patterns of a dataset: found, tested, described. Samples in, tables and plain values out.
+
+run = extract_patterns("dataset")
+run.analysis.patterns, run.analysis.neurons         # tables
+"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -21,12 +25,12 @@ from gelu.patterns.meaning import (
     meaning,
     strongest_contexts,
 )
+from gelu.patterns.settings import PatternSettings
 from gelu.patterns.testing import (
     LEAST_PROMPTS,
     MOST_SEARCHED,
     Half,
     PatternStudy,
-    SearchSettings,
     Tested,
     study_patterns,
 )
@@ -51,14 +55,6 @@ NEURONS_SEARCHED = (
 
 
 @dataclass(frozen=True)
-class PatternSettings:
-    """search: how patterns are sought; min_token_count: samples a tested token has at least."""
-
-    search: SearchSettings
-    min_token_count: int
-
-
-@dataclass(frozen=True)
 class PatternAnalysis:
     """patterns, neurons: tables as in the file contract; document: all of it as plain values."""
 
@@ -75,16 +71,24 @@ class PatternsRun:
     settings: PatternSettings
     analysis: PatternAnalysis
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Which file was read instead of another."""
+        return self.read.notes
 
-def patterns_of_folder(
-    dataset_dir: str | Path, model_type: str | ModelSource, settings: PatternSettings
+
+def extract_patterns(
+    dataset_dir: str | Path,
+    model_type: str | ModelSource | None = None,
+    settings: PatternSettings | None = None,
 ) -> PatternsRun:
     """Find the patterns of the folder that `generate_activation_dataset.py` wrote.
 
-    Nothing is written. Raises `UserError` for a folder without samples, files that do not fit each
-    other or the model, and too few prompts.
+    Nothing is written. model_type: None for the model whose files are there. Raises `UserError`
+    for a folder without samples, files that do not fit each other or the model, and too few
+    prompts.
     """
-    return patterns_of(read_folder(dataset_dir, model_type), settings)
+    return patterns_of(read_folder(dataset_dir, model_type), settings or PatternSettings())
 
 
 def patterns_of(read: FolderSamples, settings: PatternSettings) -> PatternsRun:

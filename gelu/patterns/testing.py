@@ -20,6 +20,7 @@ from scipy import special
 from gelu.packed import PackedActivations
 from gelu.patterns.factors import Pattern, eligible_neurons, find_patterns, jaccard
 from gelu.patterns.permutation import ByToken, Explained, explained
+from gelu.patterns.settings import SearchSettings
 from gelu.samples.splits import interval, split_prompts, sums_by_group
 from gelu.statistics.multiple_testing import benjamini_hochberg
 
@@ -27,17 +28,6 @@ LEAST_PROMPTS = 8
 MOST_SEARCHED = 10_000  # samples of a half that are searched
 MOST_NEURONS_PERMUTED = 4_096
 SAME = 0.5  # Jaccard index from which patterns of the two halves are one
-
-
-@dataclass(frozen=True)
-class SearchSettings:
-    """seed: of the halves, subsamples and permutations; fdr: the false-discovery rate; most: how
-    many patterns are sought in each half; null_draws: how many permuted data sets are searched."""
-
-    seed: int
-    fdr: float
-    most: int
-    null_draws: int
 
 
 @dataclass(frozen=True)
@@ -162,7 +152,9 @@ def _search_and_test(
     found: list[list[Tested]] = []
     for half, other in ((halves[0], halves[1]), (halves[1], halves[0])):
         part = half.first(MOST_SEARCHED)
-        patterns = find_patterns(part.activations, part.tokens, settings.most, prompts=part.groups)
+        patterns = find_patterns(
+            part.activations, part.tokens, settings.max_patterns, prompts=part.groups
+        )
         by_token = ByToken.of(other.tokens)
         found.append([judge(pattern, other, by_token) for pattern in patterns])
         done()

@@ -25,7 +25,8 @@ from gelu.artifacts import (
 from gelu.errors import UserError
 from gelu.model.config import known_geometry, read_geometry
 from gelu.model.loading import hashed_files
-from gelu.model.source import ModelSource, find_model
+from gelu.model.of_folder import DATASET_FILES, model_of_folder
+from gelu.model.source import ModelSource
 from gelu.neurons import Geometry
 from gelu.places import existing_directory
 from gelu.samples.arrays import Samples, arrange
@@ -44,26 +45,31 @@ from gelu.samples.splits import prompt_groups
 class FolderSamples:
     """source: the model that they are of; samples: in the order of their completions; groups:
     (n,), their prompts as in `gelu.samples.splits.prompt_groups`; stated: by the folder's other
-    files; inputs: names and hashes of the files read, for a summary; notes: which file was read
-    instead of another."""
+    files; inputs: names and hashes of the files read, for a summary; paths: of these two files;
+    notes: which file was read instead of another."""
 
     source: ModelSource
     samples: Samples
     groups: NDArray[np.int64]
     stated: Stated
     inputs: dict[str, Any]
+    paths: tuple[Path, ...] = ()
     notes: tuple[str, ...] = ()
 
 
 def read_folder(
-    dataset_dir: str | Path, model_type: str | ModelSource, needed_columns: Sequence[str] = ()
+    dataset_dir: str | Path,
+    model_type: str | ModelSource | None = None,
+    needed_columns: Sequence[str] = (),
 ) -> FolderSamples:
     """Return the samples of the folder that `generate_activation_dataset.py` wrote.
 
-    Raises `UserError` for a folder without them, files that do not fit each other or the model, and
-    a table without one of `needed_columns`.
+    model_type: None for the model whose files are there. Raises `UserError` for a folder without
+    samples, files that do not fit each other or the model, and a table without one of
+    `needed_columns`.
     """
-    folder, source = existing_directory(dataset_dir, "dataset_dir"), find_model(model_type)
+    folder = existing_directory(dataset_dir, "dataset_dir")
+    source = model_of_folder(model_type, folder, "dataset_dir", DATASET_FILES)
     return read_samples(*dataset_files(folder, source.name), source, needed_columns)
 
 
@@ -88,7 +94,8 @@ def read_samples(
     }
     prompts = samples.completions.prompts_of_samples()
     texts = samples.table["input_text"].tolist() if "input_text" in samples.table else None
-    return FolderSamples(source, samples, prompt_groups(prompts, texts), run.stated, inputs)
+    groups, paths = prompt_groups(prompts, texts), (table_path, activation_path)
+    return FolderSamples(source, samples, groups, run.stated, inputs, paths)
 
 
 def dataset_files(

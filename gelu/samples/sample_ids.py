@@ -1,4 +1,4 @@
-"""Naming samples on the command line: `0,50,200`, `0-9`, or both, `0-9,50`.
+"""Naming samples: `0,50,200`, `0-9`, or both, `0-9,50`; from Python also 5 or [0, 50, 200].
 
 ranges = parse_sample_ids("0-9,50")
 sample_ids = select_sample_ids(ranges, table["sample_id"].tolist())
@@ -9,16 +9,21 @@ from collections.abc import Iterable, Sequence
 from itertools import islice
 
 from gelu.errors import UserError
+from gelu.limits import ID, require, some
 
 SHOWN_UNKNOWN = 5
+SampleIds = str | int | Iterable[int]
 
 
-def parse_sample_ids(text: str) -> list[range]:
-    """Return what `text` names as ranges, in its order; `UserError` for anything else.
+def parse_sample_ids(named: SampleIds) -> list[range]:
+    """Return what is named as ranges, in its order; `UserError` for anything else.
 
     Ranges, not ids: `0-999999999` is a slip to report, not a list to hold.
     """
-    return [_parse_part(text, part.strip()) for part in text.split(",")]
+    if isinstance(named, str):
+        return [_parse_part(named, part.strip()) for part in named.split(",")]
+    given = require("sample_ids", named, some(ID))
+    return [range(number, number + 1) for number in given]
 
 
 def _parse_part(text: str, part: str) -> range:

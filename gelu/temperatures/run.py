@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gelu import limits
 from gelu.errors import UserError
 from gelu.generation.run import (
     GenerationOptions,
@@ -20,6 +21,7 @@ from gelu.generation.run import (
     prepare_run,
     read_inputs,
 )
+from gelu.limits import require
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -55,7 +57,7 @@ def temperature_name(temperature: float) -> str:
 
 def compare_temperatures(
     input_csv: str | Path,
-    temperatures: Sequence[float],
+    temperatures: float | Sequence[float],
     export_dir: str | Path,
     model_type: "str | ModelSource" = "gpt2",
     options: GenerationOptions | None = None,
@@ -63,22 +65,21 @@ def compare_temperatures(
 ) -> WrittenTemperatures:
     """Write a dataset for each temperature, `t_0.8` and so on, the study's table and its picture.
 
-    options: of every dataset, its temperature replaced; None for the default ones without edges.
-    overwrite: make the datasets anew. Raises `UserError` for what is wrong with the prompts, the
-    model or a folder, and where a dataset of a finished run has changed since.
+    temperatures: in any order, none twice. options: of every dataset, its temperature replaced;
+    None for the default ones without edges. overwrite: make the datasets anew. Raises `UserError`
+    for what is wrong with the prompts, the model or a folder, and where a dataset of a finished run
+    has changed since.
     """
     from gelu.artifacts import RUN_FILES, TEMPERATURE_FILES, refuse_link
     from gelu.model.outputs import output_files
 
     csv, argument = Path(input_csv), "export_dir"
     options = options or GenerationOptions(edges="none")
-    if not temperatures:
-        raise UserError("`temperatures`: name one at least")
+    chosen = require("temperatures", temperatures, limits.temperatures)
     inputs = read_inputs(csv, model_type, options.chat)
     files = output_files(export_dir, argument, inputs.source, TEMPERATURE_FILES, [csv])
     folders = {
-        temperature: files.folder / f"t_{temperature_name(temperature)}"
-        for temperature in sorted(temperatures)
+        temperature: files.folder / f"t_{temperature_name(temperature)}" for temperature in chosen
     }
     for folder in folders.values():
         refuse_link(folder)

@@ -26,7 +26,7 @@ from gelu.patterns.testing import (
     study_patterns,
 )
 
-SETTINGS = SearchSettings(seed=1, fdr=0.05, most=50, null_draws=0)
+SETTINGS = SearchSettings(seed=1, fdr=0.05, max_patterns=50, null_draws=0)
 
 
 def study(data: Planted, settings: SearchSettings = SETTINGS) -> PatternStudy:
@@ -161,7 +161,7 @@ def test_a_group_of_one_token_does_not_pass_the_test_if_proposed() -> None:
 
 
 def test_nothing_is_kept_in_permuted_data() -> None:
-    settings = SearchSettings(seed=3, fdr=0.05, most=50, null_draws=3)
+    settings = SearchSettings(seed=3, fdr=0.05, max_patterns=50, null_draws=3)
     result = study(planted(5), settings)
     assert len(result.kept) >= 4
     assert result.n_kept_permuted == [0, 0, 0]

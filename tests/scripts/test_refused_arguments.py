@@ -79,7 +79,7 @@ def test_sizes_have_a_bound(script: str, argument: str, most: int) -> None:
 
 @pytest.mark.parametrize("text", ["1e-320", "1e-45", "9e-31", "1.1e30", "1e308"])
 def test_temperatures_that_float32_cannot_divide_by_are_refused(text: str) -> None:
-    with pytest.raises(argparse.ArgumentTypeError, match=f"the temperature '{text}' is neither 0"):
+    with pytest.raises(argparse.ArgumentTypeError, match=f"'{text}' is neither 0"):
         cli.sampling_temperature(text)
     assert f"'{text}'" in refusal("generate_activation_dataset.py", "--temperature", text)
     assert f"'{text}'" in refusal("compare_temperatures.py", "--temperatures", f"0.5,{text},0")

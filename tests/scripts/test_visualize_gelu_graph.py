@@ -12,7 +12,8 @@ from matplotlib.collections import PathCollection
 from PIL import Image
 
 from gelu.artifacts import Artifacts
-from gelu.drawing.graph_run import GraphSettings, WrittenGraphPictures, draw_graph
+from gelu.drawing.graph_run import WrittenGraphPictures, write_graph_pictures
+from gelu.drawing.settings import GraphSettings
 from gelu.errors import UserError
 from gelu.plots.figures import png_bytes
 from gelu.plots.graph import (
@@ -52,7 +53,9 @@ def draw(
 ) -> WrittenGraphPictures:
     settings = GraphSettings(**{"max_nodes": 12, "max_edges": 10, **options})
     path = activation_file or data.path("neuron_activations.pickle")
-    return draw_graph(output, MODEL, settings, graph_dir=data.folder, activation_file=path)
+    return write_graph_pictures(
+        None, output, MODEL, settings, graph_dir=data.folder, activation_file=path
+    )
 
 
 def read_graph(output: Path) -> "nx.DiGraph[int]":

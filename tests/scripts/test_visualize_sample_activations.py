@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from gelu.drawing.samples_run import draw_samples
+from gelu.drawing.samples_run import write_sample_pictures
 from gelu.errors import UserError
 from gelu.neurons import Geometry
 from gelu.plots.cells import LINED_CELL, PanelLayout
@@ -38,7 +38,7 @@ def draw(dataset: Path, export: Path, ids: str = "0", **options: Any) -> None:
         "figure_rows": 1,
         "vis_mode": "default",
     } | options
-    draw_samples(str(dataset), ids, str(export), **arguments)
+    write_sample_pictures(str(dataset), ids, str(export), **arguments)
 
 
 def cell_area(layout: PanelLayout) -> int:
