@@ -18,7 +18,7 @@ import pandas as pd
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from benchmarks.measuring import report, table
+from benchmarks.measuring import report, table  # noqa: E402
 
 PROMPTS = ROOT / "parcellation_datasets" / "general.csv"
 
