@@ -11,6 +11,7 @@ import zipfile
 import zlib
 from collections import OrderedDict
 from collections.abc import Mapping
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
@@ -565,13 +566,14 @@ def test_code_beside_a_model_is_never_run(honest: Path, tmp_path: Path) -> None:
 
 def test_no_reader_allows_what_runs_code() -> None:
     sources = {path: path.read_text() for path in [*ROOT.glob("*.py"), *ROOT.glob("gelu/**/*.py")]}
+    harmless = ("safe_pickle.load(", ".eval()", "trust_remote_code=False")
     for words in ("allow_pickle=True", "trust_remote_code", "weights_only=False", "np.load(",
                   "pickle.load(", "pickle.loads(", "pd.read_pickle", "joblib", "eval(", "exec(",
                   "os.system", "shell=True"):  # fmt: skip
         found = [
             path.name
             for path, text in sources.items()
-            if words in text.replace("safe_pickle.load(", "").replace(".eval()", "")
+            if words in reduce(lambda left, fine: left.replace(fine, ""), harmless, text)
         ]
         assert found == [], words
 
