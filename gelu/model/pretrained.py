@@ -116,13 +116,22 @@ def build_network(
     """Return transformers' model of a configuration with these weights, and which it lacks.
 
     config: of a known family, as `config.json` has it. tensors: named as in published checkpoints.
-    The second result names tensors that are missing or of another shape; where it names any, the
-    first is None: weights drawn at random in their place would look like any other.
+    The second result names tensors that are missing, of another shape or whole numbers; where it
+    names any, the first is None: weights drawn at random in their place would look like any other.
     """
     settings = CONFIG_MAPPING[config["model_type"]].from_dict(dict(config))
     kind: Any = MODEL_FOR_CAUSAL_LM_MAPPING[type(settings)]
     with torch.device("meta"):
         needed = dict(kind(settings).named_parameters())
+    # Whole numbers are quantised weights: without their scale they mean nothing.
+    prefix = f"{kind.base_model_prefix}."
+    whole = sorted(
+        name
+        for name, tensor in tensors.items()
+        if not tensor.is_floating_point() and {name, prefix + name} & needed.keys()
+    )
+    if whole:
+        return None, whole
     # Before memory is taken for what a configuration of a few lines asks for.
     if sum(it.numel() for it in needed.values()) > sum(it.numel() for it in tensors.values()):
         return None, sorted(

@@ -250,3 +250,16 @@ def test_code_beside_a_model_of_any_family_is_never_run(kind: str, tmp_path: Pat
     with pytest.raises(UserError):
         load_chat_template(source)
     assert not mark.exists()
+
+
+@pytest.mark.parametrize("kind", ["llama", "gpt_neox"])
+def test_whole_numbers_are_no_weights(kind: str, tmp_path: Path) -> None:
+    from safetensors.torch import load_file, save_file
+
+    save_family(tmp_path, kind)
+    tensors = load_file(tmp_path / "model.safetensors")
+    name = next(name for name in tensors if "mlp" in name)
+    tensors[name] = tensors[name].to(torch.int8)
+    save_file(tensors, tmp_path / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(UserError, match=rf"lack or misshape 1 tensors .* {name}"):
+        load(tmp_path)
