@@ -164,7 +164,7 @@ _OTHERS = {"gemma3": "a model of texts and pictures; its text model alone is of 
 
 def family_of(config: Mapping[str, Any]) -> Family | None:
     """Return the family that a `config.json` is of, None for one that is not known here."""
-    if config.get("is_encoder_decoder"):
+    if config.get("is_encoder_decoder") is True or config.get("use_bidirectional_attention"):
         return None
     kind = config.get("model_type")
     if kind == "opt" and config.get("do_layer_norm_before") is False:
@@ -177,13 +177,17 @@ def describe_other(config: Mapping[str, Any]) -> str:
     kind = config.get("model_type")
     if not isinstance(kind, str):
         return "a model whose configuration does not say its model_type"
-    shown = ascii(kind)[1:-1][:60]
-    if config.get("is_encoder_decoder"):
-        return f"{shown}, an encoder-decoder"
-    if any(isinstance(config.get(name), int) and config[name] > 1 for name in _EXPERTS):
-        return f"{shown}, a mixture of experts"
-    if kind in _OTHERS:
-        return f"{shown}, {_OTHERS[kind]}"
-    if kind in _ENCODERS:
-        return f"{shown}, an encoder"
-    return shown
+    what = [
+        (config.get("is_encoder_decoder") is True, "an encoder-decoder"),
+        (config.get("use_bidirectional_attention"), "which looks to both sides, an encoder"),
+        (any(_is_number(config.get(name)) for name in _EXPERTS), "a mixture of experts"),
+        (kind in _OTHERS, _OTHERS.get(kind)),
+        (kind in _ENCODERS, "an encoder"),
+    ]
+    found = [words for holds, words in what if holds]
+    return ", ".join([ascii(kind)[1:-1][:60], *map(str, found[:1])])
+
+
+def _is_number(value: Any) -> bool:
+    """Return whether a number of experts is more than one."""
+    return isinstance(value, int) and value > 1

@@ -41,12 +41,17 @@ def file_digest(path: Path) -> str:
     return file_hash(path)
 
 
+def kept_folder(path: Path) -> Path:
+    """Return where the file's converted model is kept, whether or not it is there yet."""
+    return cache_folder() / "gguf" / f"{file_digest(path)}-{LAYOUT}"
+
+
 def converted_folder(path: Path) -> Path:
     """Return a folder with the file's model as transformers saves one, made where it is not kept.
 
     Raises `UserError` for a file that is no model of a known family, and without the packages.
     """
-    folder = cache_folder() / "gguf" / f"{file_digest(path)}-{LAYOUT}"
+    folder = kept_folder(path)
     if not folder.is_dir():
         missing = [name for name in PACKAGES if find_spec(name) is None]
         if missing:
@@ -62,6 +67,8 @@ def converted_folder(path: Path) -> Path:
 @contextmanager
 def _in_cache(folder: Path) -> Iterator[Path]:
     """Make a folder of the cache: it has its name once it is complete."""
+    from safetensors import SafetensorError
+
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         made = Path(tempfile.mkdtemp(dir=folder.parent))
@@ -74,6 +81,11 @@ def _in_cache(folder: Path) -> Iterator[Path]:
         yield made
         if not folder.is_dir():  # another process may have been as quick
             made.rename(folder)
+    except (OSError, SafetensorError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise UserError(
+            f"{folder.parent}: cannot keep the converted model there ({reason})"
+        ) from None
     finally:
         shutil.rmtree(made, ignore_errors=True)
 
@@ -82,8 +94,11 @@ def _convert(path: Path, folder: Path) -> None:
     """Write the file's model to a folder: configuration, tokenizer and float32 weights."""
     with _readable(path, "header"):
         config = _read_config(path)
+        strange = _strange(path)
     if family_of(config) is None:
         raise UserError(f"{path}: this is {describe_other(config)}; the families known are {KNOWN}")
+    if strange:
+        raise UserError(f"{path}: {strange}, which transformers' reader leaves out; not taken")
     from safetensors.torch import save_file
     from transformers import AutoTokenizer
 
@@ -106,6 +121,23 @@ def _read_config(path: Path) -> dict[str, Any]:
     with quiet_transformers():
         config: dict[str, Any] = load_gguf_checkpoint(str(path), return_tensors=False)["config"]
     return config
+
+
+def _strange(path: Path) -> str | None:
+    """Return what of a file the reader would leave out without a word, None for nothing."""
+    from gguf import GGUFReader
+
+    reader = GGUFReader(path)
+    for name, field in reader.fields.items():
+        value = field.contents()
+        if name.endswith(".expert_count") and value > 1:
+            return f"it is a mixture of {value} experts"
+        if name == "split.count" and value > 1:
+            return f"it is one of {value} parts"
+        if ".rope.scaling." in name and value not in ("none", ""):
+            return f"it scales its rotary positions ({name})"
+    names = {tensor.name for tensor in reader.tensors}
+    return "it scales its rotary positions (rope_freqs)" if "rope_freqs.weight" in names else None
 
 
 @contextmanager

@@ -130,17 +130,48 @@ def _load_pretrained(
     source: ModelSource, config: dict[str, Any], geometry: Geometry, device: str, dtype: str
 ) -> "Decoder":
     place = source.place(CONFIG)
-    if "quantization_config" in config:
-        raise UserError(f"{place}: quantization_config: quantised weights are not read but as GGUF")
+    _refuse_inexact(config, place)
     family = require_family(config, place)
     tensors = _tensors(source, geometry, family.blocks)
+    import torch
+
     from gelu.model.pretrained import PretrainedDecoder, build_network
 
     with damaged_files(source, "config.json or weights"):
         network, lacking = build_network(config, tensors, dtype)
     if network is None:
         raise _partial_weights(source, lacking)
-    return PretrainedDecoder(network, geometry, family).to(device)
+    model = PretrainedDecoder(network, geometry, family)
+    # Some settings fail no earlier than in the first forward pass.
+    with damaged_files(source, "config.json or weights"):
+        model(torch.zeros(1, 1, dtype=torch.int64))
+    return model.to(device)
+
+
+def _refuse_inexact(config: dict[str, Any], place: str) -> None:
+    """Refuse what cannot be read, or not so that a row is what its text alone gives."""
+    if config.get("quantization_config") is not None:
+        raise UserError(f"{place}: quantization_config: quantised weights are not read but as GGUF")
+    ropes = [*_with_parts(config.get("rope_parameters")), *_with_parts(config.get("rope_scaling"))]
+    kinds = {str(it.get(name)) for it in ropes for name in ("rope_type", "type")}
+    if "longrope" in kinds:
+        raise UserError(
+            f"{place}: rope_type longrope: the longest text of a batch would decide how the others "
+            "are read, so it is not taken"
+        )
+    window = config.get("sliding_window")
+    if window is not None and (not isinstance(window, int) or window < 1):
+        raise UserError(
+            f"{place}: sliding_window is {ascii(window)[:SHOWN]}, a whole number of 1 or more "
+            "needed"
+        )
+
+
+def _with_parts(rope: Any) -> list[dict[str, Any]]:
+    """Return rotary settings, and those of each kind of layer where they are kept by kind."""
+    if not isinstance(rope, dict):
+        return []
+    return [rope, *(part for part in rope.values() if isinstance(part, dict))]
 
 
 def _tensors(source: ModelSource, geometry: Geometry, blocks: str) -> "dict[str, torch.Tensor]":

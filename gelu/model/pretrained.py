@@ -26,6 +26,14 @@ from gelu.model.families import Family
 from gelu.model.matmul import affine, pack
 from gelu.neurons import Geometry
 
+# What a configuration may ask for besides the computation: other outputs, another attention.
+_PLAIN = {
+    "return_dict": True,
+    "output_attentions": False,
+    "output_hidden_states": False,
+    "attn_implementation": None,
+}
+
 
 class _Layer(DynamicLayer):
     """One layer's keys and values as transformers asks for them, kept in ours."""
@@ -119,7 +127,7 @@ def build_network(
     The second result names tensors that are missing, of another shape or whole numbers; where it
     names any, the first is None: weights drawn at random in their place would look like any other.
     """
-    settings = CONFIG_MAPPING[config["model_type"]].from_dict(dict(config))
+    settings = CONFIG_MAPPING[config["model_type"]].from_dict({**config, **_PLAIN})
     kind: Any = MODEL_FOR_CAUSAL_LM_MAPPING[type(settings)]
     with torch.device("meta"):
         needed = dict(kind(settings).named_parameters())
@@ -156,11 +164,18 @@ def read_gguf(path: Path) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
     """Return the configuration and the dequantised float32 weights of a file of llama.cpp.
 
     As `build_network` takes them; tensors that share memory stand there once. Raises whatever the
-    reader does for a damaged file.
+    reader does for a damaged file, and `ValueError` where tensors are missing.
     """
-    network = AutoModelForCausalLM.from_pretrained(
-        path.parent, gguf_file=path.name, dtype=torch.float32, local_files_only=True
+    network, found = AutoModelForCausalLM.from_pretrained(
+        path.parent,
+        gguf_file=path.name,
+        dtype=torch.float32,
+        local_files_only=True,
+        output_loading_info=True,
     )
+    lacking = sorted({*found["missing_keys"], *(name for name, *_ in found["mismatched_keys"])})
+    if lacking:
+        raise ValueError(f"it lacks or misshapes {len(lacking)} tensors, first {lacking[0]}")
     config = network.config.to_dict()
     for name in ("quantization_config", "_name_or_path"):
         config.pop(name, None)

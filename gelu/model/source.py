@@ -101,7 +101,7 @@ def find_model(model_type: str | ModelSource) -> ModelSource:
     folder = _folder_of(model_type)
     if folder is not None:
         return ModelSource(_file_name(model_type, folder.name), folder, None)
-    if model_type.endswith(GGUF):
+    if model_type.lower().endswith(GGUF):
         return _gguf_file(model_type)
     if HUB_ID.fullmatch(model_type) is None:
         raise UserError(f"`model_type` {model_type}: no such folder, and not a hub id")
@@ -117,7 +117,7 @@ def _gguf_file(model_type: str) -> ModelSource:
         there = False
     if not there:
         raise UserError(f"`model_type` {model_type[:LONGEST_NAME]}: no such file")
-    return ModelSource(_file_name(model_type, path.name.removesuffix(GGUF)), None, None, path)
+    return ModelSource(_file_name(model_type, path.name[: -len(GGUF)]), None, None, path)
 
 
 def _folder_of(model_type: str) -> Path | None:
@@ -177,7 +177,11 @@ def all_of(find: Find, names: Sequence[str]) -> list[Path]:
 
 
 def removal_advice(source: ModelSource) -> str:
-    """Return how to get rid of wrong bytes in the cache, nothing for a folder."""
+    """Return how to get rid of wrong bytes in a cache, nothing for a folder."""
+    if source.gguf is not None:
+        from gelu.model.gguf import kept_folder
+
+        return f"; remove {kept_folder(source.gguf)} to have it converted anew"
     if source.hub_id is None:
         return ""
     from gelu.model.hub_failures import removal

@@ -170,6 +170,7 @@ CONFIGS: dict[str, dict[str, Any]] = {
     "an encoder-decoder": {"model_type": "t5", "is_encoder_decoder": True},
     "an encoder": {"model_type": "bert"},
     "pictures": {"model_type": "gemma3", "text_config": {}},
+    "looks to both sides": {"model_type": "gemma3_text", "use_bidirectional_attention": True},
     "mamba": {"model_type": "mamba"},
     "does not say": {},
 }
@@ -198,6 +199,9 @@ def test_quantised_weights_are_refused(tmp_path: Path) -> None:
         ({"vocab_size": 1 << 24}, r"lack or misshape \d+ tensors .* (lm_head|model\.embed)"),
         ({"num_hidden_layers": "2"}, "num_hidden_layers is '2'"),
         ({"hidden_act": "no such"}, "cannot be loaded"),
+        ({"rope_scaling": {"rope_type": "longrope"}}, "rope_type longrope: the longest text"),
+        ({"sliding_window": 0}, "sliding_window is 0"),
+        ({"num_attention_heads": 3}, "cannot be loaded"),
     ],
 )
 def test_weights_that_do_not_fit_are_one_line(
@@ -262,4 +266,31 @@ def test_whole_numbers_are_no_weights(kind: str, tmp_path: Path) -> None:
     tensors[name] = tensors[name].to(torch.int8)
     save_file(tensors, tmp_path / "model.safetensors", metadata={"format": "pt"})
     with pytest.raises(UserError, match=rf"lack or misshape 1 tensors .* {name}"):
+        load(tmp_path)
+
+
+def test_settings_that_change_no_result_are_not_taken_from_a_configuration(tmp_path: Path) -> None:
+    theirs, ids = save_family(tmp_path, "llama"), torch.tensor([[40, 41, 42]])
+    config = json.loads((tmp_path / "config.json").read_text())
+    config |= {"return_dict": False, "output_attentions": True, "quantization_config": None}
+    config |= {"attn_implementation": "flash_attention_2", "is_encoder_decoder": "no"}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    with torch.no_grad():
+        torch.testing.assert_close(load(tmp_path)(ids), theirs(ids).logits[:, -1])
+
+
+@pytest.mark.parametrize(
+    ("kind", "change"),
+    [
+        ("qwen2", {"layer_types": ["linear_attention", "full_attention"]}),
+        ("qwen2", {"layer_types": ["sliding_attention"] * 2, "sliding_window": None}),
+    ],
+)
+def test_what_fails_in_the_first_forward_pass_is_one_line(
+    kind: str, change: dict[str, Any], tmp_path: Path
+) -> None:
+    save_family(tmp_path, kind)
+    config = json.loads((tmp_path / "config.json").read_text())
+    (tmp_path / "config.json").write_text(json.dumps(config | change))
+    with pytest.raises(UserError, match="cannot be loaded"):
         load(tmp_path)

@@ -1,7 +1,10 @@
 """Files of llama.cpp. The packages that read them are an extra; `make real` reads a real one."""
 
+import errno
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -58,8 +61,13 @@ def test_the_name_is_the_files(tmp_path: Path) -> None:
     assert source.is_placed()
 
 
-def write_gguf(path: Path, folder: Path) -> None:
-    """Write a small Llama of a folder as llama.cpp would: unquantised, its own tokenizer."""
+def write_gguf(
+    path: Path, folder: Path, without: str = "", more: Callable[[Any], object] = lambda it: None
+) -> None:
+    """Write a small Llama of a folder as llama.cpp would: unquantised, its own tokenizer.
+
+    without: leaves out tensors of such names. more: called with the writer.
+    """
     from gguf import GGUFWriter
     from safetensors.torch import load_file
     from tokenizers import Tokenizer
@@ -78,8 +86,8 @@ def write_gguf(path: Path, folder: Path) -> None:
     vocabulary = Tokenizer.from_file(str(folder / "tokenizer.json")).get_vocab()
     tokens = sorted(vocabulary, key=lambda token: vocabulary[token])
     writer.add_tokenizer_model("gpt2")
-    more = ["!!", *(f"<{n}>" for n in range(VOCABULARY - len(tokens) - 1))]
-    writer.add_token_list([*tokens, *more])
+    others = ["!!", *(f"<{n}>" for n in range(VOCABULARY - len(tokens) - 1))]
+    writer.add_token_list([*tokens, *others])
     writer.add_token_merges(["! !"])
     names = {"model.embed_tokens": "token_embd", "model.norm": "output_norm", "lm_head": "output"}
     parts = {"self_attn.q_proj": "attn_q", "self_attn.k_proj": "attn_k",
@@ -95,7 +103,10 @@ def write_gguf(path: Path, folder: Path) -> None:
             # llama.cpp keeps the two halves that a head rotates side by side.
             halves = values.reshape(heads, 2, -1, values.shape[1])
             values = halves.swapaxes(1, 2).reshape(values.shape)
+        if without and without in to:
+            continue
         writer.add_tensor(f"{to}.weight", np.ascontiguousarray(values))
+    more(writer)
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
@@ -147,3 +158,61 @@ def test_a_dataset_knows_the_file_that_it_was_made_with(tmp_path: Path) -> None:
     run_script_here(*read, tmp_path / "tiny.gguf")
     (tmp_path / "tiny.gguf").write_bytes((tmp_path / "tiny.gguf").read_bytes() + b" ")
     assert "the SHA-256 of its weights is" in user_error(*read, tmp_path / "tiny.gguf")
+
+
+@needs_reader
+@pytest.mark.parametrize(
+    ("without", "more", "message"),
+    [
+        ("blk.1.ffn", lambda it: None, "its weights cannot be read .*lacks or misshapes 4 tensors"),
+        ("", lambda it: it.add_expert_count(8), "mixture of 8 experts"),
+        ("", lambda it: it.add_uint16("split.count", 2), "one of 2 parts"),
+        ("", lambda it: it.add_rope_scaling_type(_linear()), "scales its rotary positions"),
+        (
+            "",
+            lambda it: it.add_tensor("rope_freqs.weight", np.ones(4, np.float32)),
+            "scales its rotary positions",
+        ),
+    ],
+)
+def test_what_the_reader_would_leave_out_is_refused(
+    without: str, more: Callable[[Any], object], message: str, tmp_path: Path, kept: Path
+) -> None:
+    save_family(tmp_path / "llama", "llama", 0, d_mlp=32)
+    write_gguf(tmp_path / "odd.gguf", tmp_path / "llama", without, more)
+    with pytest.raises(UserError, match=message):
+        load_model(find_model(str(tmp_path / "odd.gguf")), "cpu")
+    assert list((kept / "gguf").iterdir()) == []
+
+
+def _linear() -> Any:
+    from gguf import RopeScalingType
+
+    return RopeScalingType.LINEAR
+
+
+@needs_reader
+def test_what_is_kept_and_damaged_says_how_to_be_rid_of_it(tmp_path: Path, kept: Path) -> None:
+    save_family(tmp_path / "llama", "llama", 0, d_mlp=32)
+    write_gguf(tmp_path / "tiny.GGUF", tmp_path / "llama")
+    source = find_model(str(tmp_path / "tiny.GGUF"))
+    load_model(source, "cpu")
+    (folder,) = (kept / "gguf").iterdir()
+    (folder / "model.safetensors").write_bytes(b"short")
+    with pytest.raises(UserError, match=f"remove {folder} to have it converted anew"):
+        load_model(source, "cpu")
+
+
+@needs_reader
+def test_a_conversion_that_finds_no_room_is_one_line(
+    tmp_path: Path, kept: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(path: Path, folder: Path) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    save_family(tmp_path / "llama", "llama", 0, d_mlp=32)
+    write_gguf(tmp_path / "tiny.gguf", tmp_path / "llama")
+    monkeypatch.setattr(gguf, "_convert", full)
+    with pytest.raises(UserError, match=r"cannot keep the converted model there .*No space"):
+        load_model(find_model(str(tmp_path / "tiny.gguf")), "cpu")
+    assert list((kept / "gguf").iterdir()) == []
