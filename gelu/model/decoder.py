@@ -112,7 +112,6 @@ class Decoder(nn.Module):
     geometry: Geometry
     family: Family
 
-    @abstractmethod
     def forward(
         self,
         ids: torch.Tensor,
@@ -128,6 +127,25 @@ class Decoder(nn.Module):
         padding, bool (rows, all tokens); None for all of them. Each new token reads itself and
         those before it that are there. Raises `ValueError` for several new tokens after others.
         """
+        start, n_new = 0 if cache is None else cache.length, ids.shape[1]
+        if start and n_new > 1:
+            raise ValueError("several new tokens after others: the cache must be empty")
+        if positions is None:
+            positions = torch.arange(start, start + n_new, device=ids.device)[None]
+        logits = self._logits(ids, cache, positions, there)
+        if cache is not None:
+            cache.length += n_new
+        return logits
+
+    @abstractmethod
+    def _logits(
+        self,
+        ids: torch.Tensor,
+        cache: KeyValueCache | None,
+        positions: torch.Tensor,
+        there: torch.Tensor | None,
+    ) -> torch.Tensor:
+        """Return the logits after the last token; `forward` has checked what it hands over."""
 
     @abstractmethod
     def pack(self) -> None:

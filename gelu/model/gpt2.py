@@ -196,28 +196,20 @@ class GPT2(Decoder):
         weight: torch.Tensor = module.weight.float()  # (inputs, outputs) as they are
         return weight
 
-    def forward(
+    def _logits(
         self,
         ids: torch.Tensor,
-        cache: KeyValueCache | None = None,
-        positions: torch.Tensor | None = None,
-        there: torch.Tensor | None = None,
+        cache: KeyValueCache | None,
+        positions: torch.Tensor,
+        there: torch.Tensor | None,
     ) -> torch.Tensor:
-        """Read tokens; return the logits after the last one, as `Decoder.forward` says."""
-        start, n_new = 0 if cache is None else cache.length, ids.shape[1]
-        if start and n_new > 1:
-            raise ValueError("several new tokens after others: the cache must be empty")
-        if positions is None:
-            positions = torch.arange(start, start + n_new, device=ids.device)[None]
         x = self.transformer.wte(ids) + self.transformer.wpe(positions)
         mask = None
         if there is not None:
             # Attention would turn bools into this in every layer.
-            reads = padding_mask(there, n_new)
+            reads = padding_mask(there, ids.shape[1])
             mask = x.new_zeros(reads.shape).masked_fill_(~reads, float("-inf"))
         for block in self.transformer.h:
             x = block(x, cache, mask)
-        if cache is not None:
-            cache.length += n_new
         last = self.transformer.ln_f(x[:, -1])
         return affine(last, self.lm_head.weight.t(), packed=self._packed_head)

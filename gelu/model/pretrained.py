@@ -88,19 +88,13 @@ class PretrainedDecoder(Decoder):
                     setattr(module, name, _Projection(child))
         self._is_packed = True
 
-    def forward(
+    def _logits(
         self,
         ids: torch.Tensor,
-        cache: KeyValueCache | None = None,
-        positions: torch.Tensor | None = None,
-        there: torch.Tensor | None = None,
+        cache: KeyValueCache | None,
+        positions: torch.Tensor,
+        there: torch.Tensor | None,
     ) -> torch.Tensor:
-        """Read tokens; return the logits after the last one, as `Decoder.forward` says."""
-        start, n_new = 0 if cache is None else cache.length, ids.shape[1]
-        if start and n_new > 1:
-            raise ValueError("several new tokens after others: the cache must be empty")
-        if positions is None:
-            positions = torch.arange(start, start + n_new, device=ids.device)[None]
         past = None
         if cache is not None:
             past = Cache(layers=[_Layer(cache, i) for i in range(self.geometry.n_layer)])
@@ -112,8 +106,6 @@ class PretrainedDecoder(Decoder):
             use_cache=past is not None,
             logits_to_keep=1,
         )
-        if cache is not None:
-            cache.length += n_new
         logits: torch.Tensor = output.logits[:, -1]
         return logits
 
